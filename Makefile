@@ -1,0 +1,53 @@
+# Needs Python 3.11 or newer and make. Everything else is installed into .venv, by hash.
+PYTHON ?= python3
+WORKERS ?= 2
+
+BIN := .venv/bin
+READY := .venv/.ready
+CODE := $(wildcard jitcloud functions tests)
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
+
+.PHONY: help demo test test-long lint bench lock clean
+
+help: ## say what there is
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "make %-10s %s\n", $$1, $$2 }'
+
+demo: $(READY) ## access asked for, given, used and taken back, on this machine alone
+	@$(BIN)/jitcloud demo
+
+test: $(READY) ## all tests but the long ones
+	@$(BIN)/python -m pytest -n $(WORKERS)
+
+test-long: $(READY) ## the long tests alone
+	@$(BIN)/python -m pytest -n $(WORKERS) -m long
+
+lint: $(READY) ## form, rules, types, and which module may import which
+	@$(BIN)/ruff format --quiet --check $(CODE)
+	@$(BIN)/ruff check --quiet $(CODE)
+	@$(BIN)/mypy --no-error-summary $(CODE)
+	@said=$$($(BIN)/lint-imports --no-logo) || { echo "$$said"; exit 1; }
+
+bench: $(READY) ## how fast
+	@$(BIN)/python -m tests.bench
+
+lock: $(READY) ## write requirements-dev.txt anew; LOCK=--upgrade takes newer versions
+	@$(PIP) install uv
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-config --no-header --no-annotate --no-emit-index-url --no-emit-find-links $(LOCK) \
+		--extra aws --extra cli --extra emulators --group dev \
+		--output-file requirements-dev.txt pyproject.toml >/dev/null
+
+clean: ## take away .venv and all that the tools left behind
+	@rm -rf .venv .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache \
+		.pytest_cache .ruff_cache build dist htmlcov
+	@find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): requirements-dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo 'jitcloud needs Python 3.11 or newer; say where it is: make PYTHON=/path/to/python3' >&2; \
+		exit 1; }
+	@echo 'setting up .venv ...'
+	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv
+	@$(PIP) install --require-hashes --no-deps -r requirements-dev.txt
+	@$(PIP) install --no-build-isolation --no-deps -e .
+	@touch $@

@@ -1,0 +1,202 @@
+"""Moves one request along: does what its record calls for now, and nothing else.
+
+A prompt activation, the deadline, a retry and the recovery from a crash are all this one
+function, called with whatever is due.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from jitcloud import ending, lifecycle, slots
+from jitcloud.converge import Converger
+from jitcloud.errors import Conflict
+from jitcloud.judge import Judge
+from jitcloud.ledger import Ledger
+from jitcloud.model import (
+    Activated,
+    Activating,
+    Cause,
+    Decided,
+    Denied,
+    Ended,
+    Failed,
+    Happening,
+    Holder,
+    Lapsed,
+    Place,
+    Plan,
+    Request,
+    RequestId,
+    Slot,
+    SlotKey,
+    State,
+)
+
+STEPS = 8
+"""More steps than a request can take in one go: a bound, not a plan."""
+
+FAIL_AFTER = timedelta(minutes=2)
+"""A cloud that has not let somebody in by then is told to forget it, and the request fails."""
+
+NOT_ANY_MORE = "Policy asks for more approval by now than was given; ask again."
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """Drives requests. Safe to run in any number of processes at once."""
+
+    ledger: Ledger
+    judge: Judge
+    converger: Converger
+
+    def wake(self, name: RequestId) -> Request:
+        """Take a request as far as it can go now; return it as it then stands.
+
+        Raises ``NotFound``, ``Tampered`` (nothing is granted on such a record, but it is still
+        ended), ``Misconfigured``, ``Unavailable``. Whatever it raises, the request stays due.
+        """
+        request = self.ledger.load(name)
+        for _ in range(STEPS):
+            try:
+                moved = self._step(request, self.converger.clock())
+            except Conflict:
+                moved = self.ledger.load(name)
+                if moved.seq == request.seq:
+                    return moved  # only its places moved: whoever moved them goes on
+            if moved is None:
+                return self.ledger.load(name)
+            request = moved
+        return request
+
+    def wake_slot(self, key: SlotKey) -> Slot | None:
+        """Drive a slot whose wake-up has come; leave one alone that was driven meanwhile."""
+        slot = self.ledger.store.slot(key)
+        if slot is None or slot.wake_at is None or slot.wake_at > self.converger.clock():
+            return slot
+        return self.converger.converge(key)
+
+    def _step(  # noqa: PLR0911 - one arm a state
+        self, request: Request, now: datetime
+    ) -> Request | None:
+        """Take one step; None when there is none to take now."""
+        match request.state:
+            case State.PENDING | State.SCHEDULED if lifecycle.has_lapsed(request, now):
+                return self.ledger.record(request, (Lapsed(),), now=now)
+            case State.SCHEDULED if now >= (request.ask.start or now):
+                return self._activate(request.id, now)
+            case State.ACTIVATING | State.ACTIVE if lifecycle.is_over(request, now):
+                return self._end(request, Cause.DEADLINE, "", now)
+            case State.ACTIVATING:
+                return self._appear(request, now)
+            case State.ENDING:
+                return self._disappear(request, now)
+            case State.PENDING | State.SCHEDULED | State.ACTIVE:
+                return None
+            case State.DENIED | State.LAPSED | State.WITHDRAWN | State.FAILED | State.ENDED:
+                return None
+            case _:
+                assert_never(request.state)
+
+    # ── In ───────────────────────────────────────────────────────────────────────────────────
+
+    def _activate(self, name: RequestId, now: datetime) -> Request:
+        # Access must never exist that nobody has a record of, so:
+        #
+        # 1. Believe only what the signed trail proves.
+        # 2. Judge again: an approval from an hour ago does not outlive the policy or the person.
+        # 3. Record window and places, joined in the same commit. A crash after this leaves
+        #    places that are due at once, and a request whose deadline is on record.
+        request = self.ledger.verified(name, now)  # (1)
+        decision = self.judge.decide(request.ask, now)  # (2)
+        plan = self.judge.plan(request.ask, now)
+        if isinstance(decision, Denied):
+            return self._deny(request, decision, now)
+        if not self.judge.met(decision, request.votes, request.person):
+            return self._deny(request, Denied(because=(NOT_ANY_MORE,)), now)
+        if plan is not None and plan.problems:
+            return self._deny(request, Denied(because=plan.problems, rules=decision.rules), now)
+        return self._begin(request, plan, now)  # (3)
+
+    def _begin(self, request: Request, plan: Plan | None, now: datetime) -> Request:
+        mechanism = self.judge.mechanism(request.entitlement.mechanism)
+        places = mechanism.places(request.entitlement, request.person)
+        window = self.judge.window(request.ask, now)
+        activating = Activating(
+            window=window,
+            places=places,
+            guarantee=mechanism.guarantee,
+            residual=() if plan is None else plan.residual,
+            policy=self.judge.ref,
+        )
+        if places.grant is None:
+            # Nothing to wait for: sessions are made when they are asked for.
+            done: tuple[Happening, ...] = (activating, Activated(seen_at=now))
+            return self.ledger.record(request, done, now=now)
+        holder = Holder(request=request.id, until=window.deadline, detail=places.grant.detail)
+        slot = slots.join(self.ledger.slot_at(places.grant), holder, now)
+        return self.ledger.record(request, (activating,), now=now, changed=(slot,))
+
+    def _deny(self, request: Request, denied: Denied, now: datetime) -> Request:
+        lapses_at = request.lapses_at or now
+        what = Decided(decision=denied, policy=self.judge.ref, lapses_at=lapses_at)
+        return self.ledger.record(request, (what,), now=now)
+
+    def _appear(self, request: Request, now: datetime) -> Request | None:
+        slot = self._converge(request.places.grant)
+        now = max(now, self.converger.clock())
+        if slot is not None and _shows(slot, request, now) and slot.seen is not None:
+            seen = Activated(seen_at=slot.seen.at)
+            return self.ledger.record(request, (seen,), now=now, unmoved=(slot,))
+        if now >= request.updated_at + FAIL_AFTER:
+            trouble = "" if slot is None else slot.trouble
+            return self._end(request, Cause.FAILED, trouble or "The cloud never showed it.", now)
+        self._put_off(request, slot, now)
+        return None
+
+    # ── Out ──────────────────────────────────────────────────────────────────────────────────
+
+    def _end(self, request: Request, cause: Cause, reason: str, now: datetime) -> Request:
+        return ending.begin(self.ledger, request, lifecycle.end(request, cause, reason), now)
+
+    def _disappear(self, request: Request, now: datetime) -> Request | None:
+        known = self._proof(request, now)
+        if known is None:
+            for place in (request.places.grant, request.places.denial):
+                self._converge(place)
+            now = max(now, self.converger.clock())
+            known = self._proof(request, now)
+        if known is None:
+            self.ledger.put_off(request, ending.look_again(self.ledger, request, now))
+            return None
+        what: Happening = Ended(evidence=known.evidence, seen_at=known.seen_at)
+        if request.cause is Cause.FAILED:
+            what = Failed(reason=request.reason, seen_at=known.seen_at)
+        return self.ledger.record(request, (what,), now=now, unmoved=known.unmoved)
+
+    def _proof(self, request: Request, now: datetime) -> ending.Proof | None:
+        return ending.proof(self.ledger, self.converger.kinds, request, now)
+
+    # ── Places ───────────────────────────────────────────────────────────────────────────────
+
+    def _converge(self, place: Place | None) -> Slot | None:
+        return None if place is None else self.converger.converge(place.key)
+
+    def _put_off(self, request: Request, slot: Slot | None, now: datetime) -> None:
+        wake_at = None if slot is None else slot.wake_at
+        later = now + slots.FIRST_RETRY if wake_at is None or wake_at <= now else wake_at
+        self.ledger.put_off(request, min(later, lifecycle.deadline(request)))
+
+
+def _shows(slot: Slot, request: Request, now: datetime) -> bool:
+    """Whether the cloud was seen to let this person in, and no slow removal can undo that."""
+    seen = slot.seen
+    if seen is None or not seen.present or seen.at < request.updated_at:
+        return False
+    if not slots.is_settled(slot, timedelta(0)):
+        return False
+    if seen.holders is not None:
+        return request.id in seen.holders
+    return slots.fits(slot, seen, slots.wish(slot, now))

@@ -1,0 +1,163 @@
+"""The broker's own Ed25519 key, for one machine: signs decisive events and verifies them.
+
+The private half is the one secret that a single-machine deployment keeps; it lies in a file
+that only its owner may read, and it opens no cloud. Public halves of former keys stay beside
+it, so that old trails still verify after a rotation.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import os
+import stat
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import (
+    Ed25519PrivateKey,
+    Ed25519PublicKey,
+)
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
+
+from jitcloud.errors import Misconfigured, Tampered
+from jitcloud.model import Signature
+
+PRIVATE = "signing-key.pem"
+PUBLIC_SUFFIX = ".pub.pem"
+
+
+class Ed25519Signer:
+    """Signs with a private key held in memory. Its repr shows the key's name only."""
+
+    def __init__(self, private: Ed25519PrivateKey) -> None:
+        self._private = private
+        self.key = key_name(private.public_key())
+
+    def __repr__(self) -> str:
+        return f"Ed25519Signer({self.key})"
+
+    def sign(self, message: bytes) -> Signature:
+        """Sign the message (RFC 8032, Ed25519)."""
+        return Signature(key=self.key, value=base64.b64encode(self._private.sign(message)).decode())
+
+    def verifier(self) -> Ed25519Verifier:
+        """A verifier that knows this key alone."""
+        return Ed25519Verifier([self._private.public_key()])
+
+    @property
+    def public(self) -> Ed25519PublicKey:
+        """The public half."""
+        return self._private.public_key()
+
+
+class Ed25519Verifier:
+    """Knows public keys by name and checks signatures against them."""
+
+    def __init__(self, keys: Iterable[Ed25519PublicKey]) -> None:
+        self._keys: Mapping[str, Ed25519PublicKey] = {key_name(key): key for key in keys}
+
+    def verify(self, message: bytes, signature: Signature) -> None:
+        """Raise ``Tampered`` unless a known key signed exactly this message."""
+        key = self._keys.get(signature.key)
+        if key is None:
+            message_ = (
+                "it is signed with a key that is not trusted here; if that key was retired, "
+                f"put its public half beside the signing key as *{PUBLIC_SUFFIX}."
+            )
+            raise Tampered(message_)
+        try:
+            key.verify(base64.b64decode(signature.value, validate=True), message)
+        except (InvalidSignature, binascii.Error) as exc:
+            raise Tampered("its signature does not fit its text.") from exc
+
+
+def key_name(key: Ed25519PublicKey) -> str:
+    """Name a key after its public half: ``ed25519:`` and 16 hexadecimal digits."""
+    raw = key.public_bytes(Encoding.Raw, PublicFormat.Raw)
+    return f"ed25519:{hashlib.sha256(raw).hexdigest()[:16]}"
+
+
+def create(folder: Path) -> Ed25519Signer:
+    """Make a new key in a folder that has none. Raises ``Misconfigured`` if it has one."""
+    signer = Ed25519Signer(Ed25519PrivateKey.generate())
+    private = signer._private.private_bytes(  # noqa: SLF001 - the one place that writes it
+        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+    )
+    path = folder / PRIVATE
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError as exc:
+        message = f"There is a signing key at {path} already; it is not overwritten."
+        raise Misconfigured(message) from exc
+    except OSError as exc:
+        message = f"No signing key can be written to {path}: {exc.strerror}."
+        raise Misconfigured(message) from exc
+    with os.fdopen(handle, "wb") as file:
+        file.write(private)
+    public = signer.public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    name = signer.key.replace(":", "-")
+    (folder / f"{name}{PUBLIC_SUFFIX}").write_bytes(public)
+    return signer
+
+
+def load(folder: Path) -> tuple[Ed25519Signer, Ed25519Verifier]:
+    """Read the key and all public halves beside it. Raises ``Misconfigured``."""
+    path = folder / PRIVATE
+    try:
+        mode = path.stat().st_mode
+        text = path.read_bytes()
+    except FileNotFoundError as exc:
+        message = (
+            f"There is no signing key at {path}. Restore it from your backup, or make a new one "
+            "with `jitcloud init --key`; requests signed with the lost key will then need its "
+            "public half to verify."
+        )
+        raise Misconfigured(message) from exc
+    except OSError as exc:
+        message = f"The signing key at {path} cannot be read: {exc.strerror}."
+        raise Misconfigured(message) from exc
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        message = f"Others may read the signing key at {path}; run `chmod 600` on it."
+        raise Misconfigured(message)
+    signer = Ed25519Signer(_private(path, text))
+    return signer, Ed25519Verifier([signer.public, *public_keys(folder)])
+
+
+def public_keys(folder: Path) -> tuple[Ed25519PublicKey, ...]:
+    """Read the public keys in a folder: enough to verify with. Raises ``Misconfigured``."""
+    found = []
+    for path in sorted(folder.glob(f"*{PUBLIC_SUFFIX}")):
+        try:
+            key = load_pem_public_key(path.read_bytes())
+        except (OSError, ValueError, UnsupportedAlgorithm) as exc:
+            message = f"{path} is not a public key in PEM form."
+            raise Misconfigured(message) from exc
+        if not isinstance(key, Ed25519PublicKey):
+            message = f"{path} is not an Ed25519 key."
+            raise Misconfigured(message)
+        found.append(key)
+    return tuple(found)
+
+
+def _private(path: Path, text: bytes) -> Ed25519PrivateKey:
+    try:
+        key = load_pem_private_key(text, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        message = f"{path} is not a private key in PEM form; restore it from your backup."
+        # The cause is left out: it could quote the file.
+        raise Misconfigured(message) from None
+    if not isinstance(key, Ed25519PrivateKey):
+        message = f"{path} is not an Ed25519 key; restore it from your backup."
+        raise Misconfigured(message)
+    return key

@@ -1,0 +1,73 @@
+"""Turns the nouns into text and back: RFC 8785 canonical JSON, so equal things are equal bytes."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import rfc8785
+from pydantic import TypeAdapter, ValidationError
+
+from jitcloud.errors import Tampered
+from jitcloud.model import Event, Request, Signature, Slot
+
+T = TypeVar("T")
+
+_EVENT: TypeAdapter[Event] = TypeAdapter(Event)
+_REQUEST: TypeAdapter[Request] = TypeAdapter(Request)
+_SLOT: TypeAdapter[Slot] = TypeAdapter(Slot)
+_SIGNATURE: TypeAdapter[Signature] = TypeAdapter(Signature)
+
+
+def _encode(adapter: TypeAdapter[T], value: T) -> str:
+    # Any: what pydantic dumps is plain JSON, which is all that rfc8785 takes.
+    plain: Any = adapter.dump_python(value, mode="json")
+    return rfc8785.dumps(plain).decode()
+
+
+def _decode(adapter: TypeAdapter[T], text: str, what: str) -> T:
+    try:
+        return adapter.validate_json(text)
+    except ValidationError as exc:
+        where = ".".join(str(part) for part in exc.errors()[0]["loc"])
+        message = f"A stored {what} cannot be read (at {where or 'its beginning'})."
+        raise Tampered(message) from exc
+
+
+def encode_event(event: Event) -> str:
+    """Return the canonical text of an event: what is hashed and signed."""
+    return _encode(_EVENT, event)
+
+
+def decode_event(text: str) -> Event:
+    """Read an event. Raises ``Tampered``."""
+    return _decode(_EVENT, text, "event")
+
+
+def encode_request(request: Request) -> str:
+    """Return the canonical text of a snapshot."""
+    return _encode(_REQUEST, request)
+
+
+def decode_request(text: str) -> Request:
+    """Read a snapshot. Raises ``Tampered``."""
+    return _decode(_REQUEST, text, "request")
+
+
+def encode_slot(slot: Slot) -> str:
+    """Return the canonical text of a slot."""
+    return _encode(_SLOT, slot)
+
+
+def decode_slot(text: str) -> Slot:
+    """Read a slot. Raises ``Tampered``."""
+    return _decode(_SLOT, text, "slot")
+
+
+def encode_signature(signature: Signature | None) -> str | None:
+    """Return the canonical text of a signature, if there is one."""
+    return None if signature is None else _encode(_SIGNATURE, signature)
+
+
+def decode_signature(text: str | None) -> Signature | None:
+    """Read a signature, if there is one. Raises ``Tampered``."""
+    return None if text is None else _decode(_SIGNATURE, text, "signature")

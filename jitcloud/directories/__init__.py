@@ -1,0 +1,1 @@
+"""Directories: who people are, in which groups, and who is on call."""

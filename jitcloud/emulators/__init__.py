@@ -1,0 +1,1 @@
+"""Clouds on this machine, which judge access truly: for tests, demos and trying policy out."""

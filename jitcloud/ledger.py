@@ -1,0 +1,96 @@
+"""The record, as the broker uses it: loads requests, checks them, and commits what happens next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from jitcloud import lifecycle, slots
+from jitcloud.audit import chain
+from jitcloud.errors import Misconfigured, NotFound
+from jitcloud.model import (
+    BROKER,
+    SKEW,
+    Actor,
+    Happening,
+    Place,
+    Request,
+    RequestId,
+    Slot,
+)
+from jitcloud.ports import Change, Signer, Store, Verifier
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """A store, and whose signatures count in it."""
+
+    store: Store
+    signer: Signer | None
+    """None where only unsigned events are written, as by whoever drives clouds."""
+    verifier: Verifier
+
+    def load(self, request: RequestId) -> Request:
+        """Return a request, unchecked: enough to end it. Raises ``NotFound``."""
+        found = self.store.request(request)
+        if found is None:
+            message = f"There is no request {request}; `jitcloud list` shows yours."
+            raise NotFound(message)
+        return found
+
+    def verified(self, request: RequestId, now: datetime) -> Request:
+        """Return a request whose trail proves it: what anything is granted on.
+
+        Raises ``NotFound``, ``Tampered``, and ``Misconfigured`` when the clock was set back.
+        """
+        found = chain.verify(self.load(request), self.store.events(request), self.verifier)
+        behind = found.updated_at - now
+        if behind > SKEW:
+            message = (
+                f"The clock of this machine is {round(behind.total_seconds())} s behind the "
+                "record; set it right, for deadlines are kept by it. Nothing was granted."
+            )
+            raise Misconfigured(message)
+        return found
+
+    def record(  # noqa: PLR0913 - keyword-only, each one a fact of the commit
+        self,
+        request: Request | None,
+        happenings: Sequence[Happening],
+        *,
+        id_: RequestId | None = None,
+        actor: Actor = BROKER,
+        now: datetime,
+        changed: Sequence[Slot] = (),
+        unmoved: Sequence[Slot] = (),
+    ) -> Request:
+        """Commit happenings to a request's trail, with the slots they change.
+
+        Raises ``Conflict`` when the request, or a slot, is no longer as it was read.
+        """
+        name = request.id if request is not None else id_
+        if name is None:
+            message = "a new request needs an id"
+            raise ValueError(message)
+        after, sealed = chain.seal(
+            request, name, happenings, actor=actor, now=now, signer=self.signer
+        )
+        self.store.commit(
+            Change(
+                request=after,
+                wake_at=lifecycle.wake_at(after),
+                events=sealed,
+                slots=tuple(replace(slot, version=slot.version + 1) for slot in changed),
+                unmoved=tuple((slot.key, slot.version) for slot in unmoved),
+            )
+        )
+        return after
+
+    def put_off(self, request: Request, until: datetime) -> None:
+        """Look at a request again later, and not before. Raises ``Conflict``."""
+        self.store.commit(Change(request=request, wake_at=until))
+
+    def slot_at(self, place: Place) -> Slot:
+        """Return the slot of a place, stored or new."""
+        return self.store.slot(place.key) or slots.at(place)

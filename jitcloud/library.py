@@ -1,0 +1,220 @@
+"""The public library: load a configuration, act as a person, ask, wait, use, give back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from jitcloud import config
+from jitcloud.clock import utc_now
+from jitcloud.durations import parse_duration
+from jitcloud.errors import Misconfigured, Refused
+from jitcloud.model import (
+    Caller,
+    Credentials,
+    EntitlementId,
+    Request,
+    RequestId,
+    State,
+    Token,
+)
+from jitcloud.ports import Clock
+from jitcloud.sweep import Swept, sweep
+from jitcloud.text import parse_request_id
+
+if TYPE_CHECKING:
+    import boto3
+
+POLL = 0.5
+"""Seconds between two looks at a request that is waited for."""
+
+
+def load(path: str | Path = config.FILE, *, clock: Clock = utc_now) -> Jitcloud:
+    """Open a deployment by its ``jitcloud.toml`` (or the folder it is in).
+
+    Raises ``Misconfigured`` with everything that is wrong. Calls no cloud.
+    """
+    return Jitcloud(config.load(Path(path), clock))
+
+
+@dataclass(frozen=True, slots=True)
+class Jitcloud:
+    """An open deployment. Close it, or use it in a ``with`` block."""
+
+    deployment: config.Deployment
+
+    def acting_as(self, handle: str) -> Acting:
+        """Act as a person, named by directory id or e-mail, without asking for any proof.
+
+        For trials on one machine: raises ``Misconfigured`` unless the configuration says
+        ``unsafe_act_as_anyone = true`` under ``[trial]``. Raises ``NotFound`` for nobody.
+        """
+        if not self.deployment.settings.trial.unsafe_act_as_anyone:
+            raise Misconfigured(
+                "Acting as a person without proof is for trials only; set "
+                "unsafe_act_as_anyone = true under [trial] in jitcloud.toml to allow it there."
+            )
+        person = self.deployment.judge.directory.person(handle)
+        token = Token(kind="unsafe-local", id=person.id)
+        return self.acting_with(Caller(person=person.id, token=token))
+
+    def acting_with(self, caller: Caller) -> Acting:
+        """Act as whom a verified token names: for programs that verify tokens themselves."""
+        return Acting(self.deployment, caller)
+
+    def sweep(self) -> Swept:
+        """Do whatever is due: lapses, starts, deadlines, retries. Call it often."""
+        return sweep(self.deployment.advance)
+
+    def close(self) -> None:
+        """Let go of the record."""
+        self.deployment.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Acting:
+    """What one person can do. Every method raises only ``JitError`` on purpose."""
+
+    deployment: config.Deployment
+    caller: Caller
+
+    def request(  # noqa: PLR0913 - keyword-only beyond the three everybody gives
+        self,
+        entitlement: str,
+        duration: str | timedelta,
+        justification: str,
+        *,
+        start: datetime | None = None,
+        ticket: str | None = None,
+        incident: str | None = None,
+        id_: str | None = None,
+    ) -> Request:
+        """Ask for an entitlement; return the request as judged, and active if that was at once.
+
+        ``duration`` is text such as ``30m`` or ``1h30m``, or a timedelta. A refusal comes back
+        as a request in state ``denied`` with its reason. The same ``id_`` asks only once.
+        """
+        length = parse_duration(duration) if isinstance(duration, str) else duration
+        request = self.deployment.broker.request(
+            self.caller,
+            EntitlementId(entitlement),
+            duration=length,
+            justification=justification,
+            now=self._now(),
+            start=start,
+            ticket=ticket,
+            incident=incident,
+            id_=None if id_ is None else parse_request_id(id_),
+        )
+        return self._advanced(request)
+
+    def approve(self, request: str | Request, reason: str = "") -> Request:
+        """Say yes to somebody's request."""
+        return self._advanced(
+            self.deployment.broker.approve(self.caller, _id(request), self._now(), reason)
+        )
+
+    def deny(self, request: str | Request, reason: str) -> Request:
+        """Say no to somebody's request."""
+        return self.deployment.broker.deny(self.caller, _id(request), self._now(), reason)
+
+    def withdraw(self, request: str | Request, reason: str = "") -> Request:
+        """Take one's own request back before it gives access."""
+        return self.deployment.broker.withdraw(self.caller, _id(request), self._now(), reason)
+
+    def give_back(self, request: str | Request, reason: str = "") -> Request:
+        """End one's own access early."""
+        return self._advanced(
+            self.deployment.broker.give_back(self.caller, _id(request), self._now(), reason)
+        )
+
+    def revoke(self, request: str | Request, reason: str) -> Request:
+        """End somebody's access."""
+        return self._advanced(
+            self.deployment.broker.revoke(self.caller, _id(request), self._now(), reason)
+        )
+
+    def credentials(self, request: str | Request) -> Credentials:
+        """Mint a set of credentials for one's own active grant."""
+        return self.deployment.broker.issue(self.caller, _id(request), self.deployment.clock)
+
+    def show(self, request: str | Request) -> Request:
+        """Return a request as it stands."""
+        return self.deployment.broker.show(_id(request))
+
+    def wait(
+        self,
+        request: str | Request,
+        timeout: timedelta = timedelta(hours=1),
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> Grant:
+        """Wait until a request is active; return the grant, for use in a ``with`` block.
+
+        Raises ``Refused`` when it is denied or lapses, and when it still waits at the timeout.
+        """
+        name = _id(request)
+        give_up = self._now() + timeout
+        current = self.deployment.advance.wake(name)
+        while current.state in WAITING and self._now() < give_up:
+            sleep(POLL)
+            current = self.deployment.advance.wake(name)
+        if current.state is State.ACTIVE:
+            return Grant(self, current)
+        if current.state in WAITING:
+            raise Refused(f"Request {name} is still {current.state}; wait again, or withdraw it.")
+        raise Refused(f"Request {name} is {current.state}: {current.reason or 'it is over'}")
+
+    def _advanced(self, request: Request) -> Request:
+        """Do at once what the record now calls for; the sweep would do it later."""
+        if request.state in {State.PENDING, State.ACTIVE} or request.state.is_finished:
+            return request
+        return self.deployment.advance.wake(request.id)
+
+    def _now(self) -> datetime:
+        return self.deployment.clock()
+
+
+WAITING = frozenset({State.PENDING, State.SCHEDULED, State.ACTIVATING})
+"""States that may still become active."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """An active grant. Leaving its ``with`` block gives it back."""
+
+    holder: Acting
+    request: Request
+
+    def boto3_session(self) -> boto3.Session:
+        """Return a boto3 session that has the access, renewed as needed until the deadline."""
+        from jitcloud.providers.aws.session import refreshing_session  # noqa: PLC0415 - needs jitcloud[aws]
+
+        settings = self.holder.deployment.settings.aws
+        region = None if settings is None else settings.region
+        return refreshing_session(lambda: self.holder.credentials(self.request), region)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.holder.give_back(self.request)
+
+
+def _id(request: str | Request) -> RequestId:
+    return request.id if isinstance(request, Request) else parse_request_id(request)

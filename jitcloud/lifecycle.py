@@ -1,0 +1,314 @@
+"""The life of a request, pure: which event may follow which, and what the events add up to.
+
+``MOVES`` is the whole state machine. ``fold`` is the only way a snapshot comes to be; the
+functions below it turn a command into the happenings it causes, or refuse it in words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from jitcloud.errors import Invalid, Refused, Tampered
+from jitcloud.model import (
+    GENESIS,
+    Activate,
+    Activated,
+    Activating,
+    Approved,
+    Ask,
+    Asked,
+    Cause,
+    Decided,
+    Denied,
+    Ended,
+    Ending,
+    Failed,
+    Happening,
+    Issuing,
+    Lapsed,
+    NeedsApproval,
+    Request,
+    Sealed,
+    State,
+    Vote,
+    Voted,
+    Window,
+    Withdrawn,
+)
+
+MOVES: dict[State | None, frozenset[type[Happening]]] = {
+    None: frozenset({Asked}),
+    State.PENDING: frozenset({Decided, Voted, Approved, Withdrawn, Lapsed}),
+    State.SCHEDULED: frozenset({Decided, Activating, Withdrawn, Lapsed}),
+    State.ACTIVATING: frozenset({Activated, Ending}),
+    State.ACTIVE: frozenset({Issuing, Ending}),
+    State.ENDING: frozenset({Ended, Failed}),
+}
+"""What may happen in each state. In a finished state, nothing."""
+
+
+# ── What the events add up to ────────────────────────────────────────────────────────────────
+
+
+def fold(request: Request | None, sealed: Sealed) -> Request:
+    """Add one event to what the earlier ones gave. Raises ``Tampered`` where it cannot follow."""
+    event = sealed.event
+    state = None if request is None else request.state
+    head = GENESIS if request is None else request.head
+    seq = 0 if request is None else request.seq
+    if event.seq != seq + 1 or event.prev != head:
+        message = f"Event {event.seq} of request {event.request} does not follow event {seq}."
+        raise Tampered(message)
+    if type(event.what) not in MOVES.get(state, frozenset()):
+        message = (
+            f"Event {event.seq} of request {event.request} ({event.what.type}) "
+            f"cannot happen to a request that is {state or 'not there'}."
+        )
+        raise Tampered(message)
+    if request is None:
+        return _begin(sealed)
+    if event.request != request.id:
+        message = f"An event of request {event.request} stands in the trail of {request.id}."
+        raise Tampered(message)
+    moved = replace(request, seq=event.seq, head=sealed.hash, updated_at=event.at)
+    return _happen(moved, event.what, event.at)
+
+
+def refold(events: Iterable[Sealed]) -> Request:
+    """Fold a whole trail. Raises ``Tampered`` where it does not hold together."""
+    request: Request | None = None
+    for sealed in events:
+        request = fold(request, sealed)
+    if request is None:
+        raise Tampered("The trail of this request is empty.")
+    return request
+
+
+def _begin(sealed: Sealed) -> Request:
+    what = sealed.event.what
+    assert isinstance(what, Asked)  # noqa: S101 - MOVES admits nothing else first
+    return Request(
+        id=sealed.event.request,
+        ask=what.ask,
+        plan=what.plan,
+        state=State.PENDING,
+        seq=sealed.event.seq,
+        head=sealed.hash,
+        updated_at=sealed.event.at,
+    )
+
+
+def _happen(  # noqa: C901, PLR0911, PLR0912 - one arm an event
+    request: Request, what: Happening, at: datetime
+) -> Request:
+    match what:
+        case Decided(decision=decision, policy=policy, lapses_at=lapses_at):
+            judged = replace(request, decision=decision, policy=policy, lapses_at=lapses_at)
+            match decision:
+                case Activate():
+                    return replace(judged, state=State.SCHEDULED)
+                case NeedsApproval():
+                    return replace(judged, state=State.PENDING)
+                case Denied(because=because):
+                    return replace(judged, state=State.DENIED, reason=" ".join(because))
+        case Voted(yes=True):
+            vote = Vote(by=what.by, stage=what.stage, at=at, reason=what.reason)
+            return replace(request, votes=(*request.votes, vote))
+        case Voted():
+            return replace(request, state=State.DENIED, reason=what.reason)
+        case Approved(policy=policy, lapses_at=lapses_at):
+            return replace(request, state=State.SCHEDULED, policy=policy, lapses_at=lapses_at)
+        case Withdrawn(reason=reason):
+            return replace(request, state=State.WITHDRAWN, reason=reason)
+        case Lapsed():
+            return replace(request, state=State.LAPSED)
+        case Activating():
+            return replace(
+                request,
+                state=State.ACTIVATING,
+                window=what.window,
+                places=what.places,
+                guarantee=what.guarantee,
+                residual=what.residual,
+                policy=what.policy,
+            )
+        case Activated():
+            return replace(request, state=State.ACTIVE)
+        case Issuing(dead_by=dead_by):
+            known = request.credentials_dead_by or dead_by
+            return replace(
+                request, issued=request.issued + 1, credentials_dead_by=max(known, dead_by)
+            )
+        case Ending(cause=cause, reason=reason):
+            return replace(request, state=State.ENDING, cause=cause, reason=reason)
+        case Ended(evidence=evidence):
+            return replace(request, state=State.ENDED, evidence=evidence)
+        case Failed(reason=reason):
+            return replace(request, state=State.FAILED, reason=reason)
+        case Asked():
+            message = f"Request {request.id} is asked twice."
+            raise Tampered(message)
+
+
+# ── When it next needs attention ─────────────────────────────────────────────────────────────
+
+
+def wake_at(request: Request) -> datetime | None:
+    """When the request next needs attention; None once it is finished.
+
+    What is on its way (activating, ending) is due at once: whoever works on it puts the
+    wake-up off, and a crash leaves it due.
+    """
+    match request.state:
+        case State.PENDING:
+            return request.lapses_at or request.updated_at
+        case State.SCHEDULED:
+            return request.ask.start or request.updated_at
+        case State.ACTIVE:
+            return deadline(request)
+        case State.ACTIVATING | State.ENDING:
+            return request.updated_at
+        case _:
+            return None
+
+
+def deadline(request: Request) -> datetime:
+    """The instant from which access must be gone. Raises ``Tampered`` if none was recorded."""
+    return active_window(request).deadline
+
+
+def active_window(request: Request) -> Window:
+    """Return the window that activation fixed. Raises ``Tampered`` if none was recorded."""
+    if request.window is None:
+        raise Tampered(f"Request {request.id} is {request.state} but has no window.")
+    return request.window
+
+
+def window_from(start: datetime, duration: timedelta) -> Window:
+    """The window of a grant: its deadline is floored to a whole second, never later than asked.
+
+    Clouds compare whole seconds (IAM's ``aws:CurrentTime``, CEL timestamps), so that everyone
+    means the same instant.
+    """
+    return Window(start=start, deadline=(start + duration).replace(microsecond=0))
+
+
+# ── Commands: what they cause, or why they are refused ───────────────────────────────────────
+
+
+def vote(request: Request, what: Voted, now: datetime) -> tuple[Happening, ...]:
+    """Record a yes or a no, if the request still waits for one."""
+    if has_lapsed(request, now):
+        raise Refused(f"Request {request.id} was not decided in time; it must be asked again.")
+    if request.state is not State.PENDING:
+        raise Refused(f"Request {request.id} no longer waits for votes: it is {_said(request)}.")
+    if what.by == request.person:
+        raise Refused("You cannot approve or deny your own request; ask a colleague.")
+    if any(earlier.by == what.by for earlier in request.votes):
+        raise Refused(f"You have already approved request {request.id}; one yes counts once.")
+    return (what,)
+
+
+def withdraw(request: Request, reason: str) -> tuple[Happening, ...]:
+    """Take back what has given no access yet. Asking twice has the effect of once."""
+    if request.state in {State.PENDING, State.SCHEDULED}:
+        return (Withdrawn(reason=reason),)
+    if request.state is State.WITHDRAWN:
+        return ()
+    if request.state.is_finished:
+        raise Refused(f"Request {request.id} is over: it is {_said(request)}.")
+    raise Refused(f"Request {request.id} gives access already; give it back instead.")
+
+
+def give_back(request: Request, reason: str) -> tuple[Happening, ...]:
+    """End what the holder no longer needs. Asking twice has the effect of once."""
+    if request.state in {State.PENDING, State.SCHEDULED}:
+        raise Refused(f"Request {request.id} gives no access yet; withdraw it instead.")
+    return end(request, Cause.GIVEN_BACK, reason)
+
+
+def revoke(request: Request, reason: str) -> tuple[Happening, ...]:
+    """End somebody else's grant, at whatever point it is. Asking twice has the effect of once."""
+    if request.state in {State.PENDING, State.SCHEDULED}:
+        return (Withdrawn(reason=reason),)
+    return end(request, Cause.REVOKED, reason)
+
+
+def end(request: Request, cause: Cause, reason: str) -> tuple[Happening, ...]:
+    """Begin to end what gives access, or may."""
+    if request.state in {State.ACTIVATING, State.ACTIVE}:
+        return (Ending(cause=cause, reason=reason),)
+    if request.state in {State.ENDING, State.ENDED, State.FAILED}:
+        return ()
+    raise Refused(f"Request {request.id} gave no access: it is {_said(request)}.")
+
+
+def issue(request: Request, lifetime: timedelta, timeout: timedelta, now: datetime) -> Issuing:
+    """Record that a set of credentials is about to be minted.
+
+    ``timeout`` bounds how late the minting call can still land, so that after ``dead_by``
+    nothing it made is alive at the cloud.
+    """
+    if request.state is not State.ACTIVE:
+        raise Refused(_no_credentials(request))
+    left = deadline(request) - now
+    if left <= timedelta(0):
+        raise Refused(f"Request {request.id} has reached its deadline; ask again if you need more.")
+    if left <= timeout:
+        # A call that may take this long could hand out access that is already over.
+        raise Refused(
+            f"Request {request.id} ends in {max(int(left.total_seconds()), 0)} s, "
+            "too soon to issue credentials; ask again if you need more time."
+        )
+    return Issuing(number=request.issued + 1, dead_by=now + timeout + lifetime)
+
+
+def has_lapsed(request: Request, now: datetime) -> bool:
+    """Whether nobody decided, or nothing could activate it, in time."""
+    return (
+        request.state in {State.PENDING, State.SCHEDULED}
+        and request.lapses_at is not None
+        and now >= request.lapses_at
+    )
+
+
+def is_over(request: Request, now: datetime) -> bool:
+    """Whether the deadline of what gives access, or may, has come."""
+    return request.state in {State.ACTIVATING, State.ACTIVE} and now >= deadline(request)
+
+
+def undecided_until(ask: Ask, patience: timedelta) -> datetime:
+    """When a request that nobody decided is given up: its window passed, or patience ran out."""
+    latest = ask.asked_at + patience
+    return latest if ask.start is None else min(latest, ask.start + ask.duration)
+
+
+def unactivated_until(ask: Ask, patience: timedelta, now: datetime) -> datetime:
+    """When an allowed request that nothing could activate is given up."""
+    return now + patience if ask.start is None else ask.start + ask.duration
+
+
+def start_is_valid(start: datetime | None, now: datetime) -> None:
+    """Refuse a start in the past, or one that names no time zone."""
+    if start is None:
+        return
+    if start.tzinfo is None:
+        raise Invalid("The start names no time zone; add one, such as 2026-12-01T09:00:00Z.")
+    if start < now:
+        raise Invalid("The start lies in the past; leave it out to start at once.")
+
+
+def _said(request: Request) -> str:
+    return f"{request.state} ({request.reason})" if request.reason else str(request.state)
+
+
+def _no_credentials(request: Request) -> str:
+    match request.state:
+        case State.PENDING:
+            return f"Request {request.id} still waits for approval; there is nothing to hand out."
+        case State.SCHEDULED | State.ACTIVATING:
+            return f"Request {request.id} is not active yet; try again once it is."
+        case _:
+            return f"Request {request.id} gives no access: it is {_said(request)}. Ask again."

@@ -1,0 +1,156 @@
+"""What Cedar is told about one ask: entities and context, no more than the ask needs.
+
+Cedar's schema checks all of it, so a field that is missing or of the wrong kind is an error and
+never a test that is silently false.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from jitcloud.model import SKEW, Approver, Ask, Person, Stage, Window
+from jitcloud.text import quoted
+
+Json = dict[str, object]
+
+_MILLISECOND = timedelta(milliseconds=1)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """Facts of the world that the directory does not know, read anew at each judgement."""
+
+    freeze: bool = False
+    """A change freeze is on."""
+    ticket_verified: bool = False
+    """The ticket of the ask was found open: only then does policy see it."""
+    incident_verified: bool = False
+    """The incident of the ask was found open: only then does policy see it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """All that Cedar needs but the verb. Groups, labels and the manager are known by id alone."""
+
+    principal: Json
+    resource: Json
+    context: str
+    entities: str
+
+
+def uid(kind: str, name: str) -> Json:
+    # The form with type and id takes any id, quotes and line ends included.
+    return {"type": kind, "id": name}
+
+
+def about_ask(ask: Ask, person: Person, world: World, window: Window) -> Question:
+    """Put an ask to Cedar. Raises ``ValueError`` where its time zone is not known here."""
+    entitlement = ask.entitlement
+    asked = uid("Entitlement", entitlement.id)
+    entity: Json = {
+        "uid": asked,
+        "attrs": {
+            "cloud": uid("Cloud", entitlement.cloud),
+            "privilege": uid("Privilege", entitlement.privilege),
+            "owner": uid("Group", entitlement.owner),
+        },
+        "parents": [
+            uid("Environment", entitlement.environment),
+            *(uid("Label", label) for label in entitlement.labels),
+        ],
+    }
+    return Question(
+        principal=uid("User", person.id),
+        resource=asked,
+        context=json.dumps(_context(ask, world, window)),
+        entities=json.dumps([_user(person), entity]),
+    )
+
+
+def about_vote(
+    voter: Person, mfa_age: timedelta | None, requester: Person, stages: Sequence[Stage]
+) -> Question:
+    """Put a vote to Cedar, on a request of whose approval these stages are open."""
+    approvers = {who for stage in stages for need in stage.needs for who in need.approvers}
+    asked = uid("Request", "this")  # there is but one, and no rule can name it
+    entity: Json = {
+        "uid": asked,
+        "attrs": {
+            "requester": uid("User", requester.id),
+            "approverGroups": _of_kind(approvers, "group", "Group"),
+            "approverRotations": _of_kind(approvers, "rotation", "Rotation"),
+            "approverUsers": _of_kind(approvers, "person", "User"),
+        },
+        "parents": [],
+    }
+    people = [voter] if voter.id == requester.id else [voter, requester]
+    return Question(
+        principal=uid("User", voter.id),
+        resource=asked,
+        context=json.dumps(_sign_in(mfa_age)),
+        entities=json.dumps([*map(_user, people), entity]),
+    )
+
+
+def _user(person: Person) -> Json:
+    """Return a person, with all groups and rotations: nested groups are resolved already."""
+    attrs = {} if person.manager is None else {"manager": uid("User", person.manager)}
+    groups = [uid("Group", group) for group in person.groups]
+    rotations = [uid("Rotation", rotation) for rotation in person.rotations]
+    return {"uid": uid("User", person.id), "attrs": attrs, "parents": [*groups, *rotations]}
+
+
+def _context(ask: Ask, world: World, window: Window) -> Json:
+    zone = _zone(ask.entitlement.zone)
+    context: Json = {
+        "duration": _duration(ask.duration),
+        "start": _local(window.start, zone),
+        # The deadline is the first instant without access. A window to 18:00 sharp ends in the
+        # hour before, so that `context.end.hour < 18` lets it be, as its author would expect.
+        "end": _local(window.deadline - _MICROSECOND, zone),
+        "freeze": world.freeze,
+        **_sign_in(ask.mfa_age),
+    }
+    # As typed by the requester; a rule may only lean on what somebody has looked up.
+    if ask.ticket is not None and world.ticket_verified:
+        context["ticket"] = ask.ticket
+    if ask.incident is not None and world.incident_verified:
+        context["incident"] = ask.incident
+    return context
+
+
+def _of_kind(approvers: Iterable[Approver], kind: str, cedar: str) -> list[Json]:
+    return [uid(cedar, who.id) for who in approvers if who.kind == kind]
+
+
+def _sign_in(age: timedelta | None) -> Json:
+    # Clocks differ a little. A sign-in from further in the future is not one to rely on.
+    if age is None or age < -SKEW:
+        return {}
+    return {"mfaAge": _duration(max(age, timedelta()))}
+
+
+def _duration(duration: timedelta) -> str:
+    # Rounded up: a limit of 15 minutes is over after 15 minutes and a microsecond.
+    return f"{-(-duration // _MILLISECOND)}ms"
+
+
+def _local(instant: datetime, zone: tzinfo) -> Json:
+    local = instant.astimezone(zone)
+    return {"hour": local.hour, "weekday": local.isoweekday()}
+
+
+def _zone(name: str) -> tzinfo:
+    if name == "UTC":
+        return UTC  # needs no time-zone data, which slim images lack
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, OSError) as exc:
+        # The catalog was checked when it was loaded, perhaps on another machine.
+        message = f"The time zone {quoted(name)} is not known to this machine."
+        raise ValueError(message) from exc

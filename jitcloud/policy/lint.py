@@ -1,0 +1,108 @@
+"""Checks what Cedar's validator cannot: ids, annotations, and tests that would quietly be false.
+
+Cedar promises nothing about annotations and lets free ids be anything. So a typo in either
+would load and then silently do less, or more, than its author meant.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
+
+from cedarpy import pst
+
+from jitcloud.policy import notes
+from jitcloud.policy.known import Known
+from jitcloud.policy.source import Finding, Rule
+from jitcloud.text import NAME, NAME_RULE, printable, quoted
+
+VERBS = ("activate", "request", "breakGlass", "approve")
+
+
+def lint(rules: Iterable[Rule], known: Known) -> Iterator[Finding]:
+    """Find all that is wrong with rules that parse."""
+    first: dict[str, Rule] = {}
+    for rule in rules:
+        for message in _complaints(rule, known):
+            yield rule.finding(message)
+        if rule.id and first.setdefault(rule.id, rule) is not rule:
+            other = first[rule.id]
+            yield rule.finding(
+                f"{printable(other.file)} has a rule of this @id too (line {other.line});"
+                " give one of them another."
+            )
+
+
+def _complaints(rule: Rule, known: Known) -> Iterator[str]:
+    yield from _about_id(rule)
+    yield from _about_action(rule)
+    yield from notes.complaints(rule, known)
+    for uid in sorted(pst.entity_uids(rule.cedar), key=str):
+        complaint = known.complaint(uid)
+        if complaint is not None:
+            yield complaint
+    if any(not _is_told(subject) for subject in _subjects(rule.cedar)):
+        yield (
+            'only principal, resource and resource.requester may stand left of "in" and "has";'
+            " of anybody else Cedar is told no groups and no attributes, so that the test would"
+            " silently be false."
+        )
+
+
+def _about_id(rule: Rule) -> Iterator[str]:
+    if not rule.id:
+        yield 'give this rule a name for records and messages, such as @id("prod-read").'
+    elif NAME.fullmatch(rule.id) is None:
+        yield f"@id({quoted(rule.id)}) is not a name; use {NAME_RULE}."
+
+
+def _about_action(rule: Rule) -> Iterator[str]:
+    if rule.cedar.effect == "permit" and rule.verb not in VERBS:
+        named = ", ".join(f'Action::"{verb}"' for verb in VERBS)
+        yield (
+            "a permit names exactly one action, so that it opens no door its author did not think"
+            f" of; write action == and one of {named}."
+        )
+
+
+def _is_told(subject: pst.Expr) -> bool:
+    """Whether Cedar gets this entity with its parents and attributes, or it is the context."""
+    match subject:
+        case pst.Var():
+            return True
+        case pst.GetAttr(base=pst.Var(name="resource"), attr="requester"):
+            return True
+        case pst.GetAttr(base=base):
+            while isinstance(base, pst.GetAttr):
+                base = base.base
+            return base == pst.Var(name="context")
+        case _:
+            return False
+
+
+def _subjects(rule: pst.Template) -> Iterator[pst.Expr]:
+    """Yield every expression whose parents or attributes a rule tests for."""
+    for node in _nodes(rule):
+        match node:
+            case pst.BinaryOp(op="in", left=subject):
+                yield subject
+            case pst.Is(base=subject, in_expr=group) if group is not None:
+                yield subject
+            case pst.HasAttr(base=subject, attrs=attrs):
+                yield subject
+                for attr in attrs[:-1]:  # `a has b.c` tests a and a.b
+                    subject = pst.GetAttr(base=subject, attr=attr)
+                    yield subject
+
+
+def _nodes(root: object) -> Iterator[object]:
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        yield node
+        if isinstance(node, Mapping):
+            stack.extend(node.values())
+        elif isinstance(node, tuple):
+            stack.extend(node)
+        elif dataclasses.is_dataclass(node):
+            stack.extend(getattr(node, field.name) for field in dataclasses.fields(node))

@@ -1,0 +1,254 @@
+"""What the core needs from outside, and what each port promises, and does not.
+
+Adapters of one port pass one contract suite (``tests/contract``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal, Protocol, runtime_checkable
+
+from jitcloud.model import (
+    Credentials,
+    Entitlement,
+    GroupId,
+    Guarantee,
+    Person,
+    PersonId,
+    Places,
+    Plan,
+    Request,
+    RequestId,
+    RotationId,
+    Sealed,
+    Sight,
+    Signature,
+    Slot,
+    SlotKey,
+    State,
+    Window,
+)
+
+Clock = Callable[[], datetime]
+"""Tells the time: an aware datetime in UTC. Entry points pass one in; nothing below reads any."""
+
+
+# ── The record ───────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """All that one commit writes, together or not at all.
+
+    ``request`` is the snapshot after ``events``; the store must hold the same request at
+    ``request.seq - len(events)`` with the hash that the first event names as ``prev``
+    (nothing at all, if that is the genesis), else ``Conflict``. Each of ``slots`` must be
+    stored at one version less than it carries (0 means: not stored), else ``Conflict``.
+    ``unmoved`` lists slot versions that must still be the stored ones, though nothing of
+    them is written: the evidence a commit rests on.
+    """
+
+    request: Request | None = None
+    wake_at: datetime | None = None
+    """When the request next needs attention; None only once it is finished."""
+    events: tuple[Sealed, ...] = ()
+    slots: tuple[Slot, ...] = ()
+    unmoved: tuple[tuple[SlotKey, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """Something whose ``wake_at`` has come."""
+
+    kind: Literal["request", "slot"]
+    id: str
+    wake_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Some requests, newest first, and where the next page begins (None: that was all)."""
+
+    requests: tuple[Request, ...]
+    after: RequestId | None
+
+
+class Store(Protocol):
+    """Keeps requests, their trails and slots. One commit is all or nothing, and durable.
+
+    Safe for several threads and, where the adapter says so, several processes.
+    Not promised: that nobody edits it behind our back. The trail's signatures show that.
+    """
+
+    def commit(self, change: Change) -> None:
+        """Write all of it, or raise ``Conflict`` or ``Unavailable`` and write nothing."""
+        ...
+
+    def request(self, request: RequestId) -> Request | None:
+        """Return the snapshot as last committed."""
+        ...
+
+    def wake_at(self, request: RequestId) -> datetime | None:
+        """Return when the request next needs attention."""
+        ...
+
+    def events(self, request: RequestId) -> tuple[Sealed, ...]:
+        """Return the request's whole trail, oldest first."""
+        ...
+
+    def slot(self, key: SlotKey) -> Slot | None:
+        """Return the slot as last committed."""
+        ...
+
+    def slots(self, keys: Sequence[SlotKey]) -> tuple[Slot, ...]:
+        """Return those of the slots that are stored."""
+        ...
+
+    def due(self, now: datetime, limit: int) -> tuple[Due, ...]:
+        """Return what has ``wake_at <= now``, oldest first; reads nothing else."""
+        ...
+
+    def by_person(self, person: PersonId, limit: int, after: RequestId | None = None) -> Page:
+        """Page through one person's requests, newest first; ``after`` is a page's ``after``."""
+        ...
+
+    def by_state(self, state: State, limit: int, after: RequestId | None = None) -> Page:
+        """Page through the requests in one state, newest first."""
+        ...
+
+    def ids(self, limit: int, after: RequestId | None = None) -> tuple[RequestId, ...]:
+        """Return ids of requests, oldest first: for verifying and exporting all of them."""
+        ...
+
+    def close(self) -> None:
+        """Let go of files and connections. Using the store afterwards is an error."""
+        ...
+
+
+# ── Clouds ───────────────────────────────────────────────────────────────────────────────────
+
+
+class SlotKind(Protocol):
+    """Reads and writes one kind of place. One attempt a call; retries are wake-ups.
+
+    Every call answers, raises ``CloudRefused`` or ``Throttled`` (no effect), or raises
+    ``OutcomeUnknown`` (perhaps an effect, perhaps later, but not after ``timeout``).
+    """
+
+    name: str
+    timeout: timedelta
+    """No call is still under way after this."""
+    settle: timedelta
+    """After a write has been answered, reads and access may lag behind it for this long."""
+    grants: bool
+    """Whether holding such a place means access; else it means denial."""
+    takes_standing: bool
+    """Whether access may have been in such a place before us, and must then be left alone."""
+
+    def see(self, slot: Slot, now: datetime) -> Sight:
+        """Read what is there now. A refusal to answer is an error, never an absence."""
+        ...
+
+    def put(self, slot: Slot, wish: Sequence[RequestId], until: datetime) -> None:
+        """Make the place hold exactly these holders, the last until then. Idempotent."""
+        ...
+
+    def remove(self, slot: Slot) -> None:
+        """Succeed when nothing of ours is left there, whoever removed it. Idempotent."""
+        ...
+
+
+class Mechanism(Protocol):
+    """A way of granting one kind of entitlement."""
+
+    name: str
+    guarantee: Guarantee
+    """Who sees to it that its grants end."""
+
+    def check(self, entitlement: Entitlement) -> tuple[str, ...]:
+        """Say what is wrong with a catalog entry, without any cloud; empty when nothing is."""
+        ...
+
+    def plan(self, entitlement: Entitlement, duration: timedelta, now: datetime) -> Plan:
+        """Say what granting would mean. Reads the cloud where it can; never changes it.
+
+        Raises ``CloudError`` when the cloud could not be asked.
+        """
+        ...
+
+    def places(self, entitlement: Entitlement, person: PersonId) -> Places:
+        """Name the slots that a grant to this person would sit in. Calls no cloud."""
+        ...
+
+
+@runtime_checkable
+class Sessions(Mechanism, Protocol):
+    """A mechanism that hands out credentials, on demand, while a grant is active."""
+
+    timeout: timedelta
+    """No minting call is still under way after this."""
+
+    def lifetime(self, request: Request, window: Window, now: datetime) -> timedelta:
+        """How long the cloud itself would keep a set issued now alive (not how long it works)."""
+        ...
+
+    def issue(
+        self, request: Request, window: Window, lifetime: timedelta, now: datetime
+    ) -> Credentials:
+        """Mint one set, clamped to the window's deadline. Stores and logs nothing of it."""
+        ...
+
+
+# ── People, signatures, and the policy that judges ───────────────────────────────────────────
+
+
+class Directory(Protocol):
+    """Who people are, right now. Not promised: that the answer holds a minute later."""
+
+    def person(self, handle: str) -> Person:
+        """Find one person by id or by e-mail (case-folded).
+
+        Raises ``NotFound`` for nobody, and ``Refused`` when the handle fits two people.
+        """
+        ...
+
+    def members(self, group: GroupId) -> frozenset[PersonId] | None:
+        """Who is in a group now, nested ones and the disabled included; None: no such group."""
+        ...
+
+    def on_call(self, rotation: RotationId) -> frozenset[PersonId] | None:
+        """Who has a rotation now; None: no such rotation."""
+        ...
+
+    def groups(self) -> frozenset[GroupId] | None:
+        """Every group there is, for checking policy text; None where that cannot be listed."""
+        ...
+
+    def rotations(self) -> frozenset[RotationId] | None:
+        """Every rotation there is; None where that cannot be listed."""
+        ...
+
+
+class Signer(Protocol):
+    """Signs decisive events. Holds the key, or asks a KMS that does; never shows it."""
+
+    key: str
+    """Names the key, so that a verifier finds its public half after a rotation."""
+
+    def sign(self, message: bytes) -> Signature:
+        """Sign the message."""
+        ...
+
+
+class Verifier(Protocol):
+    """Knows the public keys whose signatures count."""
+
+    def verify(self, message: bytes, signature: Signature) -> None:
+        """Raise ``Tampered`` unless a known key signed exactly this message."""
+        ...
+
+
+Mechanisms = Mapping[str, Mechanism]
+SlotKinds = Mapping[str, SlotKind]

@@ -1,0 +1,1 @@
+"""Mechanisms: one folder a cloud, one file a way of granting."""

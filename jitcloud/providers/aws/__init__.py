@@ -1,0 +1,1 @@
+"""AWS: sessions that end at their deadline by themselves, and the document that ends them early."""

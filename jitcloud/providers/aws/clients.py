@@ -1,0 +1,234 @@
+"""Reaches AWS: clients made when first needed, one attempt a call, and errors in our own words.
+
+Nothing is retried here: a retry is a wake-up of whoever keeps the record. Nothing is logged
+here either, and no error message carries what a request was signed with.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, NoReturn
+
+import boto3
+from botocore import exceptions as sdk
+from botocore.config import Config
+from botocore.parsers import ResponseParserError
+
+from jitcloud.errors import CloudRefused, OutcomeUnknown, Throttled
+from jitcloud.ports import Clock
+from jitcloud.providers.aws.assumed import session_with
+from jitcloud.providers.aws.skew import ClockWatch
+from jitcloud.providers.aws.target import parse_arn
+from jitcloud.text import printable
+
+if TYPE_CHECKING:
+    from mypy_boto3_iam import IAMClient
+    from mypy_boto3_sts import STSClient
+
+CONNECT_TIMEOUT = 1.5
+READ_TIMEOUT = 3.0
+CALL = timedelta(seconds=CONNECT_TIMEOUT + READ_TIMEOUT)
+"""How long one call may take. Names are resolved and addresses tried within it as a rule: the
+SDK bounds each address, not all of them together."""
+
+_CONFIG = Config(
+    connect_timeout=CONNECT_TIMEOUT,
+    read_timeout=READ_TIMEOUT,
+    retries={"total_max_attempts": 1, "mode": "standard"},
+)
+
+_FIRST_REGION = {"aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
+"""Where IAM and STS of a partition are asked when the deployment names no region of it."""
+
+
+class Clients:
+    """STS and IAM, in the broker's own account and in others. Safe for several threads."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        region: str | None = None,
+        profile: str | None = None,
+        endpoint_url: str | None = None,
+    ) -> None:
+        """Remember how to reach AWS. Reads no credentials and opens no connection yet."""
+        self.watch = ClockWatch(clock)
+        self._region = region
+        self._profile = profile
+        self._endpoint_url = endpoint_url
+        # Clients may be shared by threads, but neither they nor sessions may be made by several
+        # at once (boto3's guide, "Multithreading").
+        self._lock = threading.RLock()
+        self._sessions: dict[str | None, boto3.Session] = {}
+        self._sts: dict[str, STSClient] = {}
+        self._iam: dict[tuple[str, str | None], IAMClient] = {}
+        self._identity: str | None = None
+
+    def sts(self, partition: str, region: str | None = None) -> STSClient:
+        """STS, with the broker's own credentials."""
+        where = region or self._in(partition)
+        with self._lock:
+            if where not in self._sts:
+                client = self._session(None).client(
+                    "sts", region_name=where, endpoint_url=self._endpoint_url, config=_CONFIG
+                )
+                self.watch.follow(client)
+                self._sts[where] = client
+            return self._sts[where]
+
+    def iam(self, partition: str, through: str | None = None) -> IAMClient:
+        """IAM of the broker's own account, or of the account that has the role ``through``."""
+        key = (self._in(partition), through)
+        with self._lock:
+            if key not in self._iam:
+                client = self._session(through).client(
+                    "iam", region_name=key[0], endpoint_url=self._endpoint_url, config=_CONFIG
+                )
+                self.watch.follow(client)
+                self._iam[key] = client
+            return self._iam[key]
+
+    def identity(self, partition: str) -> str:
+        """The ARN the broker's own credentials belong to. Asked once: they do not change sides."""
+        with self._lock:
+            if self._identity is None:
+                with translated("sts:GetCallerIdentity"):
+                    self._identity = self.sts(partition).get_caller_identity()["Arn"]
+            return self._identity
+
+    def account(self, partition: str, through: str | None) -> str:
+        """The account in which ``iam`` would look."""
+        if through is not None:
+            return parse_arn(through).account
+        return self.identity(partition).split(":")[4]
+
+    def _in(self, partition: str) -> str:
+        return _FIRST_REGION.get(partition, self._region or "us-east-1")
+
+    def _session(self, through: str | None) -> boto3.Session:
+        if through not in self._sessions:
+            with translated("the broker's own credentials"):
+                made = (
+                    boto3.Session(profile_name=self._profile)
+                    if through is None
+                    else session_with(partial(self._assume, through))
+                )
+            self._sessions[through] = made
+        return self._sessions[through]
+
+    def _assume(self, role: str) -> Mapping[str, str]:
+        """Credentials of the account role that reads and writes IAM in its own account."""
+        denied = (
+            ": check that this role exists, that its trust policy names the broker, "
+            "and that the broker's own policies let it assume it."
+        )
+        with translated(f"sts:AssumeRole on {role}", denied=denied):
+            made = self.sts(parse_arn(role).partition).assume_role(
+                RoleArn=role, RoleSessionName="jitcloud"
+            )["Credentials"]
+        return {
+            "access_key": made["AccessKeyId"],
+            "secret_key": made["SecretAccessKey"],
+            "token": made["SessionToken"],
+            "expiry_time": made["Expiration"].isoformat(),
+        }
+
+
+# ── What went wrong, in our own words ────────────────────────────────────────────────────────
+
+_THROTTLES = frozenset(
+    {
+        "BandwidthLimitExceeded",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "SlowDown",
+        "ThrottledException",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+_DENIALS = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
+_UNTRUSTED = frozenset(
+    {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "IncompleteSignature",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "RequestExpired",
+        "RequestTimeTooSkewed",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    }
+)
+_NOTHING_SENT = (sdk.EndpointConnectionError, sdk.ConnectTimeoutError, sdk.ProxyConnectionError)
+_NO_IDENTITY = (
+    sdk.NoCredentialsError,
+    sdk.PartialCredentialsError,
+    sdk.CredentialRetrievalError,
+    sdk.ProfileNotFound,
+    sdk.SSOError,
+    sdk.InvalidConfigError,
+    sdk.ConfigParseError,
+)
+
+
+@contextmanager
+def translated(doing: str, *, denied: str = "") -> Iterator[None]:
+    """Turn what the SDK raises into ``CloudRefused``, ``Throttled`` or ``OutcomeUnknown``.
+
+    ``doing`` names the call as in "AWS refused …"; ``denied`` says what to check when AWS
+    denies it, for AWS itself does not say.
+    """
+    try:
+        yield
+    except sdk.ClientError as exc:
+        _answered(exc, doing, denied)
+    except _NO_IDENTITY as exc:
+        raise CloudRefused(
+            f"The broker has no AWS credentials of its own for {doing}: {printable(str(exc))}. "
+            "Give its process a role, or name a profile."
+        ) from exc
+    except _NOTHING_SENT as exc:
+        raise Throttled(
+            f"AWS cannot be reached for {doing}: {printable(str(exc))}. "
+            "Nothing was sent; it can be tried again."
+        ) from exc
+    except sdk.ParamValidationError as exc:
+        raise CloudRefused(
+            f"{doing} was not sent, because it cannot be right: {printable(str(exc))}"
+        ) from exc
+    except (sdk.BotoCoreError, ResponseParserError) as exc:
+        # Everything else (no answer in time, a closed connection, an answer nobody can read)
+        # may have happened after the request had arrived.
+        raise OutcomeUnknown(
+            f"No answer to {doing} came in time, or none that can be read ({type(exc).__name__}); "
+            "AWS may have done it."
+        ) from exc
+
+
+def _answered(exc: sdk.ClientError, doing: str, denied: str) -> NoReturn:
+    code = printable(str(exc.response["Error"].get("Code", "")))
+    said = printable(str(exc.response["Error"].get("Message", "")))
+    status = exc.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if code in _THROTTLES or status == 429:  # noqa: PLR2004 - "Too Many Requests"
+        raise Throttled(f"AWS limits the rate of {doing} ({code}); try again shortly.") from exc
+    if status >= 500:  # noqa: PLR2004 - from here on the fault is on AWS's side
+        raise OutcomeUnknown(f"AWS failed at {doing} ({code}); it may have done it.") from exc
+    if code in _UNTRUSTED:
+        # AWS's own message may quote the signed request with its session token: it goes neither
+        # into ours nor into a traceback.
+        raise CloudRefused(
+            f"AWS did not accept the broker's own credentials for {doing} ({code}); "
+            "check that they have not expired and that this machine's clock is right."
+        ) from None
+    if code in _DENIALS:
+        raise CloudRefused(f"AWS refused {doing}{denied or f': {said}'}") from exc
+    raise CloudRefused(f"AWS refused {doing}: {code}: {said}") from exc

@@ -1,0 +1,173 @@
+"""What a place in a cloud should hold, pure: holders, deadlines, standing access -> wish.
+
+Requests say who should have what until when; a slot makes one place in one cloud agree.
+The wish is a function of the record alone, so whoever drives the slot next, after any crash,
+wishes the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from jitcloud.model import Claim, Holder, Place, RequestId, Sight, Slot
+
+FIRST_RETRY = timedelta(seconds=1)
+LAST_RETRY = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What the place should hold now: nothing, or these holders, the last of them until then."""
+
+    holders: tuple[RequestId, ...]
+    until: datetime | None
+
+    def __bool__(self) -> bool:
+        """Whether anything should be there."""
+        return bool(self.holders)
+
+
+# ── Who wants it ─────────────────────────────────────────────────────────────────────────────
+
+
+def at(place: Place) -> Slot:
+    """A slot nobody has ever driven."""
+    return Slot(key=place.key, kind=place.kind, where=place.where)
+
+
+def join(slot: Slot, holder: Holder, now: datetime) -> Slot:
+    """Let a request hold the slot. Joining again never shortens what it holds."""
+    others = tuple(h for h in slot.holders if h.request != holder.request)
+    mine = next((h for h in slot.holders if h.request == holder.request), holder)
+    holders = (*others, replace(holder, until=max(mine.until, holder.until)))
+    return replace(
+        slot,
+        holders=tuple(sorted(holders, key=lambda h: h.request)),
+        # A new epoch gives new names in the cloud, so that a late call about what was there
+        # before cannot be taken for what is there now.
+        epoch=slot.epoch + (0 if slot.holders else 1),
+        wake_at=due_now(slot, now),
+        attempts=0,
+    )
+
+
+def leave(slot: Slot, request: RequestId, now: datetime) -> Slot:
+    """Let a request hold the slot no longer. Those that stay keep what they hold."""
+    kept = tuple(h for h in slot.holders if h.request != request)
+    return replace(slot, holders=kept, wake_at=due_now(slot, now), attempts=0)
+
+
+def wish(slot: Slot, now: datetime) -> Wish:
+    """What the place should hold now. Holders whose time is over no longer count."""
+    live = tuple(h for h in slot.holders if h.until > now)
+    return Wish(
+        holders=tuple(h.request for h in live),
+        until=max((h.until for h in live), default=None),
+    )
+
+
+# ── Whether the cloud agrees ─────────────────────────────────────────────────────────────────
+
+
+def fits(slot: Slot, sight: Sight, wanted: Wish) -> bool:
+    """Whether what was seen is what should be there. Standing access is never to be changed."""
+    if slot.standing:
+        return sight.present
+    if sight.holders is not None:
+        return sight.holders == frozenset(wanted.holders)
+    if sight.present != bool(wanted):
+        return False
+    return sight.until is None or wanted.until is None or sight.until == wanted.until
+
+
+def is_settled(slot: Slot, settle: timedelta) -> bool:
+    """Whether the last read was taken after no earlier call of ours could still land.
+
+    Only such a read proves an absence or a denial: an older one may have been overtaken by a
+    call that was slow, or that died with the process which made it.
+    """
+    if slot.seen is None:
+        return False
+    return slot.landed_by is None or slot.seen.at >= slot.landed_by + settle
+
+
+def with_standing(slot: Slot, sight: Sight) -> Slot:
+    """Settle whether access was there before us, from the first read ever.
+
+    Later reads can only refute it: what was seen absent is not standing, and whatever stands
+    there afterwards is ours. The other way round, a leftover of our own would be taken for
+    standing access, and stay for ever.
+    """
+    if slot.standing is None:
+        return replace(slot, standing=sight.present)
+    return replace(slot, standing=slot.standing and sight.present)
+
+
+def is_gone(slot: Slot, settle: timedelta) -> bool:
+    """Whether the place was seen empty by a read that proves it."""
+    return slot.seen is not None and not slot.seen.present and is_settled(slot, settle)
+
+
+def is_denied(slot: Slot, request: RequestId, settle: timedelta) -> bool:
+    """Whether the place was seen to name the request by a read that proves it."""
+    seen = slot.seen
+    named = seen is not None and seen.holders is not None and request in seen.holders
+    return named and is_settled(slot, settle)
+
+
+# ── Who may tell the cloud ───────────────────────────────────────────────────────────────────
+
+
+def is_claimed(slot: Slot, now: datetime) -> bool:
+    """Whether somebody has the right to drive this slot just now."""
+    return slot.claim is not None and slot.claim.until > now
+
+
+def claim(slot: Slot, by: str, until: datetime) -> Slot:
+    """Take the right to drive the slot. A crash leaves the claim, and a wake-up at its end.
+
+    From here on a call may land for as long as the claim lasts.
+    """
+    return replace(
+        slot, claim=Claim(by=by, until=until), wake_at=until, landed_by=later(slot.landed_by, until)
+    )
+
+
+def later(known: datetime | None, instant: datetime) -> datetime:
+    """The later of two instants, of which the first may not be known."""
+    return instant if known is None else max(known, instant)
+
+
+def put_off(slot: Slot, trouble: str, now: datetime) -> Slot:
+    """Give the right back, to try again later. There is no last try."""
+    return replace(
+        slot,
+        claim=None,
+        attempts=slot.attempts + 1,
+        trouble=trouble,
+        wake_at=now + backoff(slot.attempts),
+    )
+
+
+# ── When to look again ───────────────────────────────────────────────────────────────────────
+
+
+def due_now(slot: Slot, now: datetime) -> datetime:
+    """At once; or, while somebody drives the slot, when their right has run out."""
+    return now if slot.claim is None else max(now, slot.claim.until)
+
+
+def backoff(attempts: int) -> timedelta:
+    """How long to wait before the next try: doubling, five minutes at the most, for ever."""
+    return min(FIRST_RETRY * (1 << min(attempts, 10)), LAST_RETRY)
+
+
+def next_change(slot: Slot, now: datetime) -> datetime | None:
+    """When the wish changes by itself: the first of the holders' ends still to come."""
+    return min((h.until for h in slot.holders if h.until > now), default=None)
+
+
+def without_the_past(slot: Slot, now: datetime) -> Slot:
+    """Drop holders whose time is over: the cloud was seen to agree that they are gone."""
+    return replace(slot, holders=tuple(h for h in slot.holders if h.until > now))

@@ -1,0 +1,1 @@
+"""Where requests, their trails and slots are kept: adapters of ``ports.Store``."""

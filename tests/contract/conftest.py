@@ -1,0 +1,5 @@
+"""Lets a failing assertion in a contract suite show its values, as in a test module."""
+
+import pytest
+
+pytest.register_assert_rewrite("tests.contract.stores")
