@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from jitcloud import config
+from jitcloud import config, lifecycle
 from jitcloud.clock import utc_now
 from jitcloud.durations import parse_duration
 from jitcloud.errors import Misconfigured, Refused
@@ -202,7 +202,8 @@ class Grant:
 
         settings = self.holder.deployment.settings.aws
         region = None if settings is None else settings.region
-        return refreshing_session(lambda: self.holder.credentials(self.request), region)
+        deadline = lifecycle.deadline(self.request)
+        return refreshing_session(lambda: self.holder.credentials(self.request), deadline, region)
 
     def __enter__(self) -> Self:
         return self

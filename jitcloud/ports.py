@@ -137,15 +137,30 @@ class SlotKind(Protocol):
     ``OutcomeUnknown`` (perhaps an effect, perhaps later, but not after ``timeout``).
     """
 
-    name: str
-    timeout: timedelta
-    """No call is still under way after this."""
-    settle: timedelta
-    """After a write has been answered, reads and access may lag behind it for this long."""
-    grants: bool
-    """Whether holding such a place means access; else it means denial."""
-    takes_standing: bool
-    """Whether access may have been in such a place before us, and must then be left alone."""
+    @property
+    def name(self) -> str:
+        """What configuration and record call it."""
+        ...
+
+    @property
+    def timeout(self) -> timedelta:
+        """No call is still under way after this."""
+        ...
+
+    @property
+    def settle(self) -> timedelta:
+        """After a write has been answered, reads and access may lag behind it for this long."""
+        ...
+
+    @property
+    def grants(self) -> bool:
+        """Whether holding such a place means access; else it means denial."""
+        ...
+
+    @property
+    def takes_standing(self) -> bool:
+        """Whether access may have been in such a place before us, and must then be left alone."""
+        ...
 
     def see(self, slot: Slot, now: datetime) -> Sight:
         """Read what is there now. A refusal to answer is an error, never an absence."""
@@ -163,9 +178,15 @@ class SlotKind(Protocol):
 class Mechanism(Protocol):
     """A way of granting one kind of entitlement."""
 
-    name: str
-    guarantee: Guarantee
-    """Who sees to it that its grants end."""
+    @property
+    def name(self) -> str:
+        """What configuration and record call it."""
+        ...
+
+    @property
+    def guarantee(self) -> Guarantee:
+        """Who sees to it that its grants end."""
+        ...
 
     def check(self, entitlement: Entitlement) -> tuple[str, ...]:
         """Say what is wrong with a catalog entry, without any cloud; empty when nothing is."""
@@ -187,8 +208,10 @@ class Mechanism(Protocol):
 class Sessions(Mechanism, Protocol):
     """A mechanism that hands out credentials, on demand, while a grant is active."""
 
-    timeout: timedelta
-    """No minting call is still under way after this."""
+    @property
+    def timeout(self) -> timedelta:
+        """No minting call is still under way after this."""
+        ...
 
     def lifetime(self, request: Request, window: Window, now: datetime) -> timedelta:
         """How long the cloud itself would keep a set issued now alive (not how long it works)."""
@@ -234,8 +257,10 @@ class Directory(Protocol):
 class Signer(Protocol):
     """Signs decisive events. Holds the key, or asks a KMS that does; never shows it."""
 
-    key: str
-    """Names the key, so that a verifier finds its public half after a rotation."""
+    @property
+    def key(self) -> str:
+        """Names the key, so that a verifier finds its public half after a rotation."""
+        ...
 
     def sign(self, message: bytes) -> Signature:
         """Sign the message."""

@@ -147,23 +147,17 @@ class World:
     policy_text: str = POLICY
     catalog_text: str = CATALOG
     people_text: str = PEOPLE
-    cloud: MemoryCloud = None  # type: ignore[assignment] # made below, from the clock
-    mechanisms: Mechanisms | None = None
-    kinds: SlotKinds | None = None
+    cloud_: MemoryCloud | None = None
+    mechanisms: Mechanisms = field(default_factory=lambda: {KIND: MemoryMechanism()})
+    kinds_: SlotKinds | None = None
 
     def __post_init__(self) -> None:
-        if self.cloud is None:
-            self.cloud = MemoryCloud(self.time)
-        if self.mechanisms is None:
-            self.mechanisms = {KIND: MemoryMechanism()}
-        if self.kinds is None:
-            self.kinds = {KIND: MemoryAssignments(self.cloud)}
+        self.cloud = self.cloud_ or MemoryCloud(self.time)
+        self.kinds = self.kinds_ or {KIND: MemoryAssignments(self.cloud)}
         self.put_together()
 
     def put_together(self) -> None:
         """Read the files again and build the core anew, as a restarted process would."""
-        assert self.mechanisms is not None
-        assert self.kinds is not None
         (self.folder / "people.toml").write_text(self.people_text)
         (self.folder / "catalog.toml").write_text(self.catalog_text)
         self.directory = StaticDirectory(self.folder / "people.toml")

@@ -115,8 +115,8 @@ class SlowCloud(MemoryCloud):
 
 def test_a_slow_grant_that_lands_after_the_give_back_is_still_ended(world: World) -> None:
     cloud = SlowCloud(world.time)
-    first = World(world.folder, time=world.time, store=world.store, cloud=cloud)
-    second = World(world.folder, time=world.time, store=world.store, cloud=cloud)
+    first = World(world.folder, time=world.time, store=world.store, cloud_=cloud)
+    second = World(world.folder, time=world.time, store=world.store, cloud_=cloud)
 
     def ask_and_be_killed() -> None:
         with contextlib.suppress(Killed):
@@ -157,8 +157,8 @@ def test_a_driver_that_was_held_up_past_its_claim_tells_the_cloud_nothing(world:
 
     slept: list[bool] = []
     cloud = Suspended(world.time)
-    held_up = World(world.folder, time=world.time, store=world.store, cloud=cloud)
-    other = World(world.folder, time=world.time, store=world.store, cloud=cloud)
+    held_up = World(world.folder, time=world.time, store=world.store, cloud_=cloud)
+    other = World(world.folder, time=world.time, store=world.store, cloud_=cloud)
     held_up.ask(minutes=10)
     assert slept
     assert cloud.calls.count("assign") == 0

@@ -1,0 +1,55 @@
+"""Several processes at one record."""
+
+from __future__ import annotations
+
+import multiprocessing
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+
+from jitcloud.errors import Conflict
+from jitcloud.model import RequestId, State
+from jitcloud.stores.sqlite import SqliteStore
+from tests.world import World, caller
+
+ROUNDS = 200
+
+
+def _vote(folder: Path, person: str, barrier: Barrier, names: list[RequestId]) -> None:
+    """One process: vote in each round at the same moment as the other, then drive the request."""
+    (folder / person).mkdir()
+    store = SqliteStore(folder / "jitcloud.db")
+    world = World(folder / person, store=store)
+    for name in names:
+        barrier.wait(30)
+        world.broker.approve(caller(person), name, world.time())
+        try:
+            world.advance.wake(name)
+        except Conflict:
+            continue  # the other process drives it
+    store.close()
+
+
+def test_two_processes_voting_at_once_both_count_and_activate_once(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "jitcloud.db")
+    world = World(tmp_path, store=store)
+    names = [world.ask(what="prod-admin").id for _ in range(ROUNDS)]
+    spawn = multiprocessing.get_context("spawn")
+    barrier = spawn.Barrier(2)
+    voters = [
+        spawn.Process(target=_vote, args=(tmp_path, person, barrier, names))
+        for person in ("ben", "caro")
+    ]
+    for voter in voters:
+        voter.start()
+    for voter in voters:
+        voter.join(120)
+    assert [voter.exitcode for voter in voters] == [0, 0]
+    for name in names:
+        kinds = [line.event.what.type for line in store.events(name)]
+        assert kinds.count("voted") == 2, kinds
+        assert kinds.count("approved") == 1, kinds
+        assert kinds.count("activating") == 1, kinds
+        assert {vote.by for vote in world.now(name).votes} == {"ben", "caro"}
+        assert world.now(name).state in {State.ACTIVATING, State.ACTIVE}
+    world.verify_all()
+    store.close()
