@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice, zip_longest
 
 from jitcloud.model import Approval, Approver, Need, Person, PersonId, Stage, Vote
@@ -63,12 +63,12 @@ def combine(approvals: Iterable[Approval]) -> Approval:
     """
     stages: list[Stage] = []
     for together in zip_longest(*(approval.stages for approval in approvals)):
-        needs: dict[frozenset[Approver], Need] = {}
-        for need in (need for stage in together if stage is not None for need in stage.needs):
-            approvers = frozenset(need.approvers)
-            if approvers not in needs or needs[approvers].count < need.count:
-                needs[approvers] = need
-        stages.append(Stage(needs=tuple(needs.values())))
+        most: dict[frozenset[Approver], Need] = {}
+        for stage in together:
+            for approvers, need in _by_approvers(stage).items():
+                if approvers not in most or most[approvers].count < need.count:
+                    most[approvers] = need
+        stages.append(Stage(needs=tuple(most.values())))
     approval = Approval(stages=tuple(stages))
     _refuse_empty(approval)
     return approval
@@ -104,6 +104,16 @@ def _refuse_empty(approval: Approval) -> None:
     if any(need.count < 1 for stage in approval.stages for need in stage.needs):
         message = "A need asks for at least one yes."
         raise ValueError(message)
+
+
+def _by_approvers(stage: Stage | None) -> dict[frozenset[Approver], Need]:
+    """Return the needs of a stage; of two with the same approvers, their sum."""
+    found: dict[frozenset[Approver], Need] = {}
+    for need in stage.needs if stage is not None else ():
+        approvers = frozenset(need.approvers)
+        before = found[approvers].count if approvers in found else 0
+        found[approvers] = replace(need, count=before + need.count)
+    return found
 
 
 def _candidates(need: Need, people: Iterable[Person]) -> frozenset[Hashable]:

@@ -6,7 +6,7 @@ import zoneinfo
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 import rfc8785
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -15,7 +15,7 @@ from jitcloud.errors import Misconfigured, NotFound
 from jitcloud.files import parse_table, read_toml, unknown_key
 from jitcloud.model import Cloud, Entitlement, EntitlementId, GroupId, Privilege
 from jitcloud.ports import Mechanisms
-from jitcloud.text import NAME, NAME_RULE, did_you_mean, one_line, quoted
+from jitcloud.text import NAME, NAME_RULE, did_you_mean, one_line, printable, quoted
 
 
 def _name(text: str) -> str:
@@ -55,7 +55,8 @@ def _different(names: list[str]) -> list[str]:
 def _plain(target: dict[str, object]) -> dict[str, object]:
     # The record keeps targets as canonical JSON, which has no dates, no NaN and no big integers.
     try:
-        rfc8785.dumps(target)
+        # Any: whether this is JSON is what the call finds out.
+        rfc8785.dumps(cast(Any, target))
     except (rfc8785.CanonicalizationError, RecursionError) as exc:
         message = "keep to text, true or false, finite numbers, lists and tables of these."
         raise ValueError(message) from exc
@@ -127,7 +128,7 @@ class Catalog:
             if mechanisms is not None:
                 wrong += [f"{where}: {line}" for line in _checked(entitlement, mechanisms)]
         if wrong:
-            raise Misconfigured("\n".join(f"{path.name}: {line}" for line in wrong))
+            raise Misconfigured("\n".join(f"{printable(path.name)}: {line}" for line in wrong))
         return cls(by_id)
 
     def get(self, entitlement: str) -> Entitlement:

@@ -170,7 +170,7 @@ def the_request(change: Change) -> Request:
 
 
 def fill_sqlite(path: Path, count: int, *, due: int = 0, trails: bool = True) -> None:
-    """Make a store of ``count`` requests, fast: 10 s a million.
+    """Make a store of ``count`` requests, fast: half a minute a million.
 
     The last ``due`` of them wake at ``NOW`` and all others later, so that any search for what
     is due has everything in its way. A thousand persons take turns. Each request is what

@@ -97,7 +97,7 @@ class StaticDirectory:
         try:
             stat = self._path.stat()  # before reading: a change in between is read next time
         except OSError as exc:
-            message = f"{self._path.name} cannot be read ({exc.strerror}); put it back."
+            message = f"{printable(self._path.name)} cannot be read ({exc.strerror}); put it back."
             raise Misconfigured(message) from exc
         stamp = (stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino)
         read = self._read
@@ -118,7 +118,7 @@ def _load(path: Path) -> _People:
     if not wrong:
         nested = _closure(groups, wrong)
     if wrong:
-        raise Misconfigured("\n".join(f"{path.name}: {line}" for line in wrong))
+        raise Misconfigured("\n".join(f"{printable(path.name)}: {line}" for line in wrong))
     return _resolved(people, nested, rotations)
 
 

@@ -3,8 +3,7 @@
 ministack (MIT) judges policies, session policies, boundaries and dates as AWS does, which is
 what makes "who can do what now" a question one can ask here. What it does otherwise than AWS:
 it enforces neither a role's maximum session duration nor the packed size of a session policy,
-wants no ``sts:SetSourceIdentity`` in a trust policy, and denies ``sts:GetCallerIdentity`` to a
-session whose policy denies everything.
+does not check ``iam:PassRole``, and keeps no ``SourceIdentity``, nor wants the right to set one.
 """
 
 from __future__ import annotations
@@ -59,12 +58,13 @@ class Ministack:
             raise Misconfigured(
                 "ministack is not installed; run: pip install 'jitcloud[emulators]'"
             )
+        said = ""
         for _ in range(_TRIES):
             if self._starts():
                 return self
             said = self._last_words()
             self.stop()
-        raise Misconfigured(f"ministack does not start: {said}")
+        raise Misconfigured(f"ministack does not start: {said or 'it says nothing'}.")
 
     def stop(self) -> None:
         """End the process that was started here, and remove its files. Idempotent."""
@@ -141,7 +141,7 @@ class Ministack:
             lines = (Path(self._folder) / "log").read_text(errors="replace").split("\n")
         except OSError:
             lines = []
-        return next((line for line in reversed(lines) if line.strip()), "it says nothing")
+        return next((line for line in reversed(lines) if line.strip()), "")
 
 
 def _free_port() -> int:

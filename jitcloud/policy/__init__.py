@@ -3,6 +3,7 @@
 Permits open the door, approvals add up, forbids close it. Nothing else imports cedarpy.
 """
 
-from jitcloud.policy.engine import Policy, World
+from jitcloud.policy.engine import Policy
+from jitcloud.policy.entities import World
 
 __all__ = ["Policy", "World"]

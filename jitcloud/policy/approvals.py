@@ -16,8 +16,8 @@ from jitcloud.model import Approval, Approver, GroupId, Need, PersonId, Stage
 from jitcloud.text import quoted
 
 _COUNT = re.compile(r"[1-9][0-9]?")
-_KEYWORDS = frozenset({"then", "of", "or"})
 _ROTATION = "rotation."
+_NOT_NAMES = frozenset({"then", "of", "or", _ROTATION})
 
 
 class Relation(StrEnum):
@@ -88,11 +88,13 @@ def _stage(words: list[str], text: str) -> Quorum:
 
 def _name(words: list[str], text: str) -> Approver | Relation:
     match words:
+        case [word] if word in _NOT_NAMES:
+            raise _unreadable(text)
         case [word] if word in set(Relation):
             return Relation(word)
         case [word] if word.startswith(_ROTATION):
             return Approver(kind="rotation", id=word.removeprefix(_ROTATION))
-        case [word] if word not in _KEYWORDS:
+        case [word]:
             return Approver(kind="group", id=word)
         case _:
             raise _unreadable(text)

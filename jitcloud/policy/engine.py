@@ -67,6 +67,8 @@ class Policy:
     """Every rule, the guardrails first; Cedar's ``policyN`` is the N-th of them."""
     _set: cedarpy.PolicySet = field(repr=False)
     _approvals: Mapping[int, ApprovalRule] = field(repr=False)
+    _groups: frozenset[str] = field(repr=False)
+    """Every group that a rule names."""
 
     @classmethod
     def load(cls, folder: Path, *, catalog: Iterable[Entitlement], directory: Directory) -> Policy:
@@ -113,6 +115,12 @@ class Policy:
                 for number, rule in enumerate(rules)
                 if "approval" in rule.annotations
             },
+            _groups=frozenset(
+                uid.id
+                for rule in rules
+                for uid in cedarpy.pst.entity_uids(rule.cedar)
+                if str(uid.type) == "Group"
+            ),
         )
 
     @property
@@ -133,7 +141,7 @@ class Policy:
         if ask.duration <= timedelta() or window.deadline <= window.start:
             return Denied(because=("The window is empty; ask for at least a second.",))
         try:
-            question = about_ask(ask, person, world, window)
+            question = about_ask(ask, person, world, window, self._groups)
         except ValueError as exc:
             return _unevaluated(str(exc))
         results = self._evaluate(_VERBS, question)
@@ -161,7 +169,9 @@ class Policy:
         """
         if voter.disabled:
             return Denied(because=(_DISABLED,))
-        results = self._evaluate(("approve",), about_vote(voter, mfa_age, request_person, stages))
+        results = self._evaluate(
+            ("approve",), about_vote(voter, mfa_age, request_person, stages, self._groups)
+        )
         if isinstance(results, Denied):
             return results
         if all(result.allowed for result in results):

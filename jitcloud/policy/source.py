@@ -199,7 +199,10 @@ def _strays(entries: list[Path]) -> Iterator[Path]:
 def _hidden(file: str, text: str) -> Finding | None:
     """Find a character that makes the text read differently from what Cedar sees."""
     for line, content in enumerate(text.split("\n"), start=1):
-        for char in content.removesuffix("\r"):
+        line_end_aside = content.removesuffix("\r")
+        if line_end_aside.isprintable():  # nearly always, and much faster than to look at each
+            continue
+        for char in line_end_aside:
             if char != "\t" and is_unsafe(char):
                 message = (
                     f"{code_point(char)} can make a rule read differently from what it says;"
@@ -238,11 +241,14 @@ def _statement(text: str, begin: int, end: int, deepest: int, operators: int) ->
 
 
 def _unparsed(file: str, statements: list[_Statement], exc: ValueError) -> Finding:
-    """Say where it fails: Cedar's own message does not, so its parts are tried one by one."""
-    for statement in statements:
-        try:
-            cedarpy.PolicySet.from_str(statement.text).to_pst()
-        except ValueError as part:
-            said = printable(str(part))
-            return Finding(file=file, line=statement.line, message=f"this is not Cedar: {said}.")
-    return Finding(file=file, message=f"this is not Cedar: {printable(str(exc))}.")
+    """Say where it fails: Cedar's own message does not, so each part is tried by itself."""
+    line = next((part.line for part in statements if not _parses(part.text)), None)
+    return Finding(file=file, line=line, message=f"this is not Cedar: {printable(str(exc))}.")
+
+
+def _parses(text: str) -> bool:
+    try:
+        cedarpy.PolicySet.from_str(text).to_pst()
+    except ValueError:
+        return False
+    return True

@@ -25,8 +25,9 @@ from jitcloud.ports import Change, Due, Page
 from jitcloud.stores import rules
 from jitcloud.stores.sqlite_file import SqliteFile
 
-# What is searched by has a column; ``body`` is the whole, as canonical JSON. The columns of a
-# request that fence it repeat its body: ends must not depend on an event being readable.
+# What is searched or fenced by has a column; ``body`` is the whole, as canonical JSON. A request
+# is fenced by the head its snapshot has, not by its last event: whoever spoils a trail must not
+# thereby keep a grant from ending.
 _FIRST = """
 CREATE TABLE requests (
     id TEXT NOT NULL PRIMARY KEY,
@@ -81,10 +82,7 @@ ORDER BY wake_at LIMIT ?2
 """
 
 # All of them in one statement, so in one consistent view, however many there are.
-_SLOTS = """
-SELECT slots.body FROM json_each(?) AS wanted JOIN slots ON slots.key = wanted.value
-ORDER BY wanted.key
-"""
+_SLOTS = "SELECT body FROM slots WHERE key IN (SELECT value FROM json_each(?))"
 _BY_PERSON = """
 SELECT body FROM requests WHERE person = ? AND id < ? ORDER BY id DESC LIMIT ?
 """

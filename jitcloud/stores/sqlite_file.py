@@ -6,14 +6,14 @@ import os
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import apsw
 
-from jitcloud.errors import Misconfigured, Tampered, Unavailable
+from jitcloud.errors import JitError, Misconfigured, Tampered, Unavailable
 
 OLDEST = (3, 51, 3)
 """Before this SQLite, two connections that write and checkpoint at once could ruin a WAL file."""
@@ -42,11 +42,6 @@ class SqliteFile:
                 self._create()
             self._inode = self._path.stat().st_ino
             with self._lent() as connection:
-                if connection.pragma("application_id") != OURS:
-                    raise Misconfigured(
-                        f"{self._name} is no jitcloud database, or what is left of one: "
-                        "restore it from a backup, or name another file."
-                    )
                 self._migrate(connection)
 
     def rows(self, sql: str, *bindings: str | int | None) -> list[tuple[Any, ...]]:
@@ -74,11 +69,11 @@ class SqliteFile:
         connection = self._take()
         try:
             yield connection
-        except apsw.Error:
-            connection.close(force=True)  # whatever state it is in; the next is opened anew
-            raise
-        except BaseException:
+        except JitError:  # such as a conflict: rolled back, as good as new
             self._give(connection)
+            raise
+        except BaseException:  # whatever state it is in now, even after Ctrl-C
+            connection.close(force=True)
             raise
         self._give(connection)
 
@@ -105,7 +100,12 @@ class SqliteFile:
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
         connection.set_busy_timeout(self._patience // timedelta(milliseconds=1))
         if connection.readonly("main"):
-            raise apsw.ReadOnlyError
+            raise Misconfigured(f"{self._name} is read-only: make it writable for this user.")
+        if connection.pragma("application_id") != OURS:
+            raise Misconfigured(
+                f"{self._name} is no jitcloud database, or what is left of one: "
+                "restore it from a backup, or name another file."
+            )
         if connection.pragma("journal_mode", "wal") != "wal":
             raise Misconfigured(f"{self._name} is not on a local disk: move it to one.")
         connection.pragma("synchronous", "FULL")
@@ -125,10 +125,11 @@ class SqliteFile:
         os.close(descriptor)
         draft = Path(name)
         try:
-            connection = self._connect(draft)
-            connection.pragma("application_id", OURS)
-            self._migrate(connection)
-            connection.close()  # moves the write-ahead log into the file
+            with closing(apsw.Connection(str(draft))) as connection:
+                connection.pragma("application_id", OURS)
+            # Closing it moves the write-ahead log into the file.
+            with closing(self._connect(draft)) as connection:
+                self._migrate(connection)
             with suppress(FileExistsError):  # another process was first: its file is as good
                 self._path.hardlink_to(draft)
         finally:
@@ -174,8 +175,8 @@ def _transaction(connection: apsw.Connection) -> Iterator[None]:
     # Not `with connection:`, which waits for other writers while it holds Python's global lock:
     # a writer in another thread of ours could then never finish.
     # IMMEDIATE, because a transaction that reads before it writes does not wait, but fails.
-    connection.execute("BEGIN IMMEDIATE")
     try:
+        connection.execute("BEGIN IMMEDIATE")
         yield
         connection.execute("COMMIT")
     except BaseException:

@@ -57,6 +57,7 @@ class Clients:
         endpoint_url: str | None = None,
     ) -> None:
         """Remember how to reach AWS. Reads no credentials and opens no connection yet."""
+        self.clock = clock
         self.watch = ClockWatch(clock)
         self._region = region
         self._profile = profile
@@ -124,7 +125,7 @@ class Clients:
     def _assume(self, role: str) -> Mapping[str, str]:
         """Credentials of the account role that reads and writes IAM in its own account."""
         denied = (
-            ": check that this role exists, that its trust policy names the broker, "
+            " Check that this role exists, that its trust policy names the broker, "
             "and that the broker's own policies let it assume it."
         )
         with translated(f"sts:AssumeRole on {role}", denied=denied):
@@ -185,7 +186,7 @@ def translated(doing: str, *, denied: str = "") -> Iterator[None]:
     """Turn what the SDK raises into ``CloudRefused``, ``Throttled`` or ``OutcomeUnknown``.
 
     ``doing`` names the call as in "AWS refused …"; ``denied`` says what to check when AWS
-    denies it, for AWS itself does not say.
+    denies it, for AWS itself often does not say.
     """
     try:
         yield
@@ -230,5 +231,5 @@ def _answered(exc: sdk.ClientError, doing: str, denied: str) -> NoReturn:
             "check that they have not expired and that this machine's clock is right."
         ) from None
     if code in _DENIALS:
-        raise CloudRefused(f"AWS refused {doing}{denied or f': {said}'}") from exc
+        raise CloudRefused(f"AWS refused {doing}: {said.rstrip('.')}.{denied}") from exc
     raise CloudRefused(f"AWS refused {doing}: {code}: {said}") from exc

@@ -65,19 +65,21 @@ def document(policy_arn: str, ended: Sequence[RequestId]) -> str:
 def ended_in(policy: Mapping[str, object]) -> frozenset[RequestId]:
     """Whom a document denies everything, in exactly the form that ``document`` writes."""
     statements = policy.get("Statement")
-    found: set[RequestId] = set()
-    for statement in statements if isinstance(statements, list) else [statements]:
-        if not isinstance(statement, dict):
-            continue
-        said = {key: value for key, value in statement.items() if key not in {"Sid", "Condition"}}
-        condition = statement.get("Condition")
-        match condition:
-            case {"StringEquals": {**keys}} if len(condition) == 1 and said == _BESIDES:
-                if set(keys) == {_TAG_KEY}:
-                    found.update(RequestId(text) for text in texts(keys[_TAG_KEY]))
-            case _:
-                pass
-    return frozenset(found)
+    listed = statements if isinstance(statements, list) else [statements]
+    return frozenset(RequestId(text) for statement in listed for text in _ended_by(statement))
+
+
+def _ended_by(statement: object) -> tuple[str, ...]:
+    if not isinstance(statement, dict):
+        return ()
+    said = {key: value for key, value in statement.items() if key != "Sid"}
+    try:
+        named = said["Condition"]["StringEquals"][_TAG_KEY]
+    except (KeyError, TypeError):
+        return ()
+    # With anything more to it, the statement would deny less than it seems to.
+    exactly = {**_BESIDES, "Condition": {"StringEquals": {_TAG_KEY: named}}}
+    return texts(named) if said == exactly else ()
 
 
 def capacity(policy_arn: str) -> int:

@@ -46,16 +46,6 @@ ESCAPES: tuple[Escape, ...] = (
         always=True,
     ),
     Escape(
-        name="federation-token",
-        actions=("sts:GetF*",),
-        outlives="A federated user's session lives up to 36 hours.",
-    ),
-    Escape(
-        name="session-token",
-        actions=("sts:GetSes*",),
-        outlives="A session token lives up to 36 hours.",
-    ),
-    Escape(
         name="web-identity-token",
         actions=("sts:GetW*",),
         outlives="A signed web identity token, and what other clouds gave for it, lives on.",
@@ -125,8 +115,12 @@ ESCAPES: tuple[Escape, ...] = (
 
 NAMES = tuple(escape.name for escape in ESCAPES)
 
+# AWS answers these to long-term credentials alone, so nothing is to be opened; denied all the
+# same, for the day it answers them to role sessions.
+_NEVER = ("sts:GetF*", "sts:GetSes*")
+
 # What mints in STS, in one pattern that leaves GetCallerIdentity and GetAccessKeyInfo alone.
-_MINTERS = frozenset({"sts:GetF*", "sts:GetSes*", "sts:GetSer*", "sts:GetW*", "sts:GetD*"})
+_MINTERS = frozenset({*_NEVER, "sts:GetSer*", "sts:GetW*", "sts:GetD*"})
 _ALL_MINTERS = "sts:Get?e*"
 
 
@@ -141,17 +135,15 @@ def denied(allowed: Collection[str], reach: Collection[str] | None) -> tuple[str
     ``reach`` holds the action patterns that the session is allowed at all, or is None where
     that is not known. What nothing allows needs no Deny, and room is short.
     """
+    table = ((escape.actions, escape.always) for escape in ESCAPES if escape.name not in allowed)
     closed = [
         action
-        for escape in ESCAPES
-        if escape.name not in allowed
-        for action in escape.actions
-        if escape.always or reach is None or any(overlap(action, other) for other in reach)
+        for actions, always in (*table, (_NEVER, False))
+        for action in actions
+        if always or reach is None or any(overlap(action, other) for other in reach)
     ]
-    if closed and _MINTERS.issubset(closed):
-        first = next(at for at, action in enumerate(closed) if action in _MINTERS)
-        closed = [action for action in closed if action not in _MINTERS]
-        closed.insert(first, _ALL_MINTERS)
+    if _MINTERS.issubset(closed):
+        closed = [_ALL_MINTERS, *(action for action in closed if action not in _MINTERS)]
     return tuple(closed)
 
 

@@ -76,6 +76,11 @@ class Facts:
         """Whether the broker itself has a role session, as it has on Lambda."""
         return ":assumed-role/" in self.clients.identity(target.role.partition)
 
+    def forget(self, target: Target) -> None:
+        """Ask anew about the role next time."""
+        with self._lock:
+            self._known.pop((target.role_arn, target.account_role), None)
+
     def _remember(self, key: tuple[str, str | None], now: datetime, ask: Callable[[], T]) -> T:
         with self._lock:
             known = self._known.get(key)
@@ -119,9 +124,7 @@ class Facts:
         return DocumentFacts(ended=len(deny_text.ended_in(policy)))
 
 
-def read_policy(
-    clients: Clients, policy_arn: str, through: str | None
-) -> dict[str, object] | None:
+def read_policy(clients: Clients, policy_arn: str, through: str | None) -> dict[str, object] | None:
     """The policy in effect; None when IAM says that there is no such policy.
 
     Raises ``CloudError``, also when the broker could only look in another account: what is not
@@ -133,12 +136,13 @@ def read_policy(
             f"{policy_arn} is in another account than the broker; name an account_role there."
         )
     iam = clients.iam(arn.partition, through)
-    try:
-        with translated(f"iam:GetPolicy on {policy_arn}"):
+    with translated(f"iam:GetPolicy on {policy_arn}"):
+        try:
             version = iam.get_policy(PolicyArn=policy_arn)["Policy"]["DefaultVersionId"]
-        with translated(f"iam:GetPolicyVersion on {policy_arn}"):
-            answer = iam.get_policy_version(PolicyArn=policy_arn, VersionId=version)
-    except Missing:
-        return None
+        except iam.exceptions.NoSuchEntityException:
+            return None
+    with translated(f"iam:GetPolicyVersion on {policy_arn}"):
+        # A version that is gone by now proves nothing: whoever deleted it made another.
+        answer = iam.get_policy_version(PolicyArn=policy_arn, VersionId=version)
     document = answer["PolicyVersion"]["Document"]
     return dict(document) if isinstance(document, dict) else {}

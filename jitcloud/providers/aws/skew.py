@@ -59,4 +59,4 @@ def difference(said: str, sent: datetime, received: datetime) -> timedelta | Non
     least, most = theirs - received, theirs + _RESOLUTION - sent
     if least > _NONE:
         return least
-    return most if most < _NONE else _NONE
+    return min(most, _NONE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -114,29 +115,29 @@ def _statements(document: dict[str, object]) -> dict[str, object]:
     if not isinstance(statements, list) or not statements:
         raise ValueError("Statement must be a list that holds at least one statement")
     for number, statement in enumerate(statements, start=1):
-        if wrong := _wrong_with(statement):
+        for wrong in _complaints(statement):
             raise ValueError(f"statement {number} {wrong}")
     return document
 
 
-def _wrong_with(statement: object) -> str:
+def _complaints(statement: object) -> Iterator[str]:
     if not isinstance(statement, dict):
-        return "must be a table"
+        yield "must be a table"
+        return
     if unknown := set(statement) - _ELEMENTS:
-        return f"holds {quoted(min(unknown))}, which no session policy may hold"
+        yield f"holds {quoted(min(unknown))}, which no session policy may hold"
     if statement.get("Effect") not in {"Allow", "Deny"}:
-        return 'needs Effect = "Allow" or "Deny"'
+        yield 'needs Effect = "Allow" or "Deny"'
     for one, other in (("Action", "NotAction"), ("Resource", "NotResource")):
         if (one in statement) == (other in statement):
-            return f"needs either {one} or {other}"
-    for element in _LISTS & set(statement):
+            yield f"needs either {one} or {other}"
+    for element in sorted(_LISTS & set(statement)):
         value = statement[element]
         listed = value if isinstance(value, list) else [value]
         if not listed or not all(isinstance(item, str) and item for item in listed):
-            return f"needs text, or a list of texts, as its {element}"
+            yield f"needs text, or a list of texts, as its {element}"
     if not isinstance(statement.get("Condition", {}), dict):
-        return "needs a table as its Condition"
-    return ""
+        yield "needs a table as its Condition"
 
 
 _LISTS = frozenset({"Action", "NotAction", "Resource", "NotResource"})

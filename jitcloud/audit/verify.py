@@ -1,0 +1,157 @@
+"""Reads the whole record and says what does not hold, and what no reading of it could show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from jitcloud import lifecycle
+from jitcloud.audit import chain
+from jitcloud.errors import NotFound, Tampered
+from jitcloud.model import Request, RequestId, Sealed
+from jitcloud.ports import Store, Verifier
+
+PAGE = 500
+"""How many ids are asked of the store at a time."""
+
+TRIES = 10
+"""How often a request is read again that others change while it is being verified."""
+
+GRACE = timedelta(minutes=1)
+"""How long after a deadline the sweep may take before that is worth reporting."""
+
+UNSEEN = (
+    "A request that was deleted whole, trail and all: nothing that is left names it.",
+    "Events cut from the end of a trail, if the request's own row was set back to match.",
+    (
+        "The unsigned events after a request's last signed one (activation, issue, end), if"
+        " whoever can write the record wrote them anew: they are chained, and only what was"
+        " decided is signed."
+    ),
+    "What somebody signed who has the signing key.",
+)
+"""What no verification of the record alone can see, in words for whoever relies on one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something that does not hold."""
+
+    where: str
+    """The request's id; or a line, where that cannot be read."""
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What a verification read, and what it found."""
+
+    requests: int
+    events: int
+    signed: int
+    """Events that carry a signature; each of them was checked."""
+    findings: tuple[Finding, ...]
+    unseen: tuple[str, ...] = UNSEEN
+
+
+def verify_all(
+    store: Store,
+    verifier: Verifier,
+    now: datetime,
+    progress: Callable[[int], None] | None = None,
+) -> Report:
+    """Verify every request in the record; ``progress`` hears how many have been read."""
+    return verify_these(store, all_ids(store), verifier, now, progress)
+
+
+def verify_these(
+    store: Store,
+    ids: Iterable[RequestId],
+    verifier: Verifier,
+    now: datetime,
+    progress: Callable[[int], None] | None = None,
+) -> Report:
+    """Verify the named requests. What is wrong with one keeps no other from being verified."""
+    findings: list[Finding] = []
+    requests = events = signed = 0
+    for name in ids:
+        requests += 1
+        try:
+            request, trail = verified(store, name, verifier)
+        except (NotFound, Tampered) as exc:
+            findings.append(Finding(where=name, message=str(exc)))
+            trail = _readable(store, name)
+        else:
+            findings += [Finding(where=name, message=m) for m in _neglected(store, request, now)]
+        events += len(trail)
+        signed += sum(line.signature is not None for line in trail)
+        if progress is not None:
+            progress(requests)
+    return Report(requests=requests, events=events, signed=signed, findings=tuple(findings))
+
+
+def verified(
+    store: Store, name: RequestId, verifier: Verifier
+) -> tuple[Request, tuple[Sealed, ...]]:
+    """Return a request and its trail, each of which proves the other.
+
+    Raises ``NotFound`` and ``Tampered``.
+    """
+    for _ in range(TRIES):
+        request = store.request(name)
+        if request is None:
+            raise NotFound(f"There is no request {name}; `jitcloud list` shows yours.")
+        trail = store.events(name)
+        try:
+            return chain.verify(request, trail, verifier), trail
+        except Tampered:
+            # Snapshot and trail are two reads: a commit in between looks like a forgery.
+            if store.request(name) == request:
+                raise
+    raise Tampered(f"Request {name} changes too fast to be verified; verify it again.")
+
+
+def signature_holds(line: Sealed, verifier: Verifier) -> bool | None:
+    """Whether a known key signed this event; None where it is not signed at all."""
+    if line.signature is None:
+        return None
+    try:
+        verifier.verify(chain.SIGNED_AS + line.text.encode(), line.signature)
+    except Tampered:
+        return False
+    return True
+
+
+def all_ids(store: Store) -> Iterator[RequestId]:
+    """Every request there is, oldest first, a page at a time."""
+    page = store.ids(PAGE)
+    while page:
+        yield from page
+        page = store.ids(PAGE, page[-1])
+
+
+def _neglected(store: Store, request: Request, now: datetime) -> Iterator[str]:
+    """What a request lacks although its trail holds: somebody to see to it, and in time."""
+    if request.state.is_finished:
+        return
+    if store.wake_at(request.id) is None and store.request(request.id) == request:
+        yield (
+            f"It is {request.state}, and nothing will ever wake it: its wake-up was taken out. "
+            "`jitcloud revoke` ends it."
+        )
+    if request.window is None or now < lifecycle.deadline(request) + GRACE:
+        return
+    late = int((now - lifecycle.deadline(request)).total_seconds())
+    yield (
+        f"It is still {request.state} {late} s after its deadline; see that "
+        "`jitcloud sweep` runs, and what it says."
+    )
+
+
+def _readable(store: Store, name: RequestId) -> tuple[Sealed, ...]:
+    """Whatever can be counted of a trail that does not hold."""
+    try:
+        return store.events(name)
+    except Tampered:
+        return ()

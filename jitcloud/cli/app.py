@@ -1,0 +1,117 @@
+"""Every command by its name, and the help for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from importlib import import_module
+from typing import Annotated
+
+import typer
+from typer.core import TyperGroup
+
+from jitcloud.cli import asking, auditing, checking, exits, reading, starting, sweeping, using
+from jitcloud.cli.options import EVERYWHERE, AsJson, Config, Debug, UnsafeActAs
+
+_HELP = {"help_option_names": ["-h", "--help"]}
+
+
+def _version(value: bool) -> None:
+    if value:
+        from importlib.metadata import version  # noqa: PLC0415 - slow, and rarely asked for
+
+        print(version("jitcloud"))  # noqa: T201
+        raise typer.Exit
+
+
+def _root(
+    as_json: AsJson = False,
+    config: Config = None,
+    unsafe_act_as: UnsafeActAs = None,
+    debug: Debug = False,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            help="Say which version this is.",
+            callback=_version,
+            is_eager=True,
+            expose_value=False,
+        ),
+    ] = False,
+) -> None:
+    """Just-in-time cloud access: ask, be judged, use it, and lose it on time."""
+
+
+def _demo(context: typer.Context) -> int:
+    """See it work, on this machine alone: an emulated AWS, a story in a minute, nothing left."""
+    return _run("jitcloud.cli.demo", context.args)
+
+
+def _emulator(context: typer.Context) -> int:
+    """Run the emulated AWS on this machine, to try your own configuration against."""
+    return _run("jitcloud.cli.emulator", context.args)
+
+
+def _run(module: str, args: Iterable[str]) -> int:
+    """Run what has a module of its own: it loads an SDK and an emulator, and this does not."""
+    code: int = import_module(module).run(list(args))
+    return code
+
+
+def _made() -> typer.Typer:
+    app = typer.Typer(
+        name="jitcloud",
+        no_args_is_help=True,
+        # A traceback with locals could show a credential: cli.run shows what may be shown.
+        pretty_exceptions_enable=False,
+        pretty_exceptions_show_locals=False,
+        context_settings=_HELP,
+        epilog=exits.HELP,
+    )
+    app.callback()(_root)
+    asks, decides, uses, runs = "Ask", "Decide", "Use", "Run and check"
+    for name, command, panel in (
+        ("catalog", reading.catalog, asks),
+        ("request", asking.request, asks),
+        ("list", reading.list_, asks),
+        ("show", reading.show, asks),
+        ("withdraw", asking.withdraw, asks),
+        ("approve", asking.approve, decides),
+        ("deny", asking.deny, decides),
+        ("revoke", asking.revoke, decides),
+        ("exec", using.exec_, uses),
+        ("env", using.env, uses),
+        ("credentials", using.credentials, uses),
+        ("give-back", asking.give_back, uses),
+        ("init", starting.init, runs),
+        ("check", checking.check, runs),
+        ("sweep", sweeping.sweep, runs),
+    ):
+        app.command(name, rich_help_panel=panel, context_settings=_HELP)(command)
+    audit = typer.Typer(no_args_is_help=True, help="What happened, and whether it is proven.")
+    audit.command("show", context_settings=_HELP)(auditing.show)
+    audit.command("verify", context_settings=_HELP)(auditing.verify)
+    audit.command("export", context_settings=_HELP)(auditing.export)
+    app.add_typer(audit, name="audit", rich_help_panel=runs, context_settings=_HELP)
+    passing = {"allow_extra_args": True, "ignore_unknown_options": True}
+    app.command("demo", rich_help_panel=runs, context_settings={**_HELP, **passing})(_demo)
+    app.command("emulator", rich_help_panel=runs, context_settings={**_HELP, **passing})(_emulator)
+    return app
+
+
+@cache
+def command() -> TyperGroup:
+    """Return the command line, with the options that may stand anywhere on every command."""
+    root = typer.main.get_command(_made())
+    assert isinstance(root, TyperGroup)  # noqa: S101 - it has many commands
+    _share(root, root)
+    return root
+
+
+def _share(group: TyperGroup, root: TyperGroup) -> None:
+    for each in group.commands.values():
+        if isinstance(each, TyperGroup):
+            _share(each, root)
+        else:
+            each.params.extend(param for param in root.params if param.name in EVERYWHERE)

@@ -1,0 +1,179 @@
+"""Commands for whoever checks: what happened, and whether the record proves it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jitcloud.cli import say, shapes, story
+from jitcloud.cli.exits import ExitCode
+from jitcloud.cli.options import RequestArgument
+from jitcloud.cli.program import Program, program_of
+from jitcloud.clock import utc_now
+from jitcloud.errors import Invalid, Misconfigured, NotFound, Tampered
+from jitcloud.text import parse_request_id, printable
+
+if TYPE_CHECKING:  # what --help need not load
+    from jitcloud.audit.verify import Report
+    from jitcloud.model import RequestId
+    from jitcloud.ports import Store, Verifier
+
+OptionalRequest = Annotated[
+    str | None,
+    typer.Argument(metavar="[REQUEST]", help="One request; else all.", show_default=False),
+]
+
+SHOW_PROGRESS_EVERY = 1000
+
+
+def show(context: typer.Context, request: RequestArgument) -> int:
+    """Tell one request's story, event by event, and whether it is proven."""
+    from jitcloud.audit.verify import signature_holds, verified  # noqa: PLC0415 - see __init__
+
+    program = program_of(context)
+    name = parse_request_id(request)
+    with program.record() as (store, verifier):
+        trail = store.events(name)
+        if not trail:
+            raise NotFound(f"There is no request {name} in this record.")
+        trouble = ""
+        try:
+            verified(store, name, verifier)
+        except (NotFound, Tampered) as exc:
+            trouble = str(exc)
+        held = [(line, signature_holds(line, verifier)) for line in trail]
+    if program.json:
+        events = shapes.of_events((line, story.what(line.event.what), h) for line, h in held)
+        say.as_json({"request": name, "holds": not trouble, "trouble": trouble, "events": events})
+    else:
+        for line, holds in held:
+            say.line(story.told(line, holds=holds))
+    if trouble:
+        raise Tampered(trouble)
+    say.hint("The trail holds: every hash, every signature, and what they add up to.")
+    return ExitCode.OK
+
+
+def verify(
+    context: typer.Context,
+    request: OptionalRequest = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="EXPORT",
+            help="Verify an export instead of the record; - is standard input. Needs --keys.",
+            show_default=False,
+        ),
+    ] = None,
+    keys: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Believe the public keys (*.pub.pem) in this folder.",
+            show_default=False,
+        ),
+    ] = None,
+) -> int:
+    """Check hashes, signatures, order and rules; say what was found and what cannot be seen."""
+    program = program_of(context)
+    if file is None and keys is None:
+        report = _verified(program, request)
+    elif file is None or keys is None or request is not None:
+        raise Invalid("Verify an export with both --file and --keys, and without a request.")
+    else:
+        report = _verified_file(file, keys)
+    if program.json:
+        say.as_json(shapes.of_report(report))
+    else:
+        _tell(report)
+    return ExitCode.TROUBLES if report.findings else ExitCode.OK
+
+
+def export(context: typer.Context, request: OptionalRequest = None) -> int:
+    """Write trails as JSON Lines, for a SIEM, an archive or `audit verify --file`."""
+    from jitcloud.audit.export import export as lines_of  # noqa: PLC0415 - see __init__
+
+    with program_of(context).record() as (store, _):
+        for text in lines_of(store, _ids(store, request)):
+            say.verbatim(text)
+    return ExitCode.OK
+
+
+def _ids(store: Store, request: str | None) -> Iterator[RequestId]:
+    from jitcloud.audit.verify import all_ids  # noqa: PLC0415 - see __init__
+
+    if request is None:
+        yield from all_ids(store)
+        return
+    name = parse_request_id(request)
+    if not store.events(name):
+        raise NotFound(f"There is no request {name} in this record.")
+    yield name
+
+
+def _verified(program: Program, request: str | None) -> Report:
+    from jitcloud.audit.verify import verify_these  # noqa: PLC0415 - see __init__
+
+    with program.record() as (store, verifier), _progress() as progress:
+        return verify_these(store, _ids(store, request), verifier, utc_now(), progress)
+
+
+def _verified_file(file: Path, folder: Path) -> Report:
+    from jitcloud.audit.export import bounded_lines, verify_export  # noqa: PLC0415 - see __init__
+
+    verifier = _believed(folder)
+    if str(file) == "-":
+        return verify_export(bounded_lines(sys.stdin.buffer), verifier)
+    try:
+        with file.open("rb") as opened:
+            return verify_export(bounded_lines(opened), verifier)
+    except OSError as exc:
+        raise Invalid(f"{printable(str(file))} cannot be read: {exc.strerror}.") from exc
+
+
+def _believed(folder: Path) -> Verifier:
+    from jitcloud.audit.keys import Ed25519Verifier, public_keys  # noqa: PLC0415 - see __init__
+
+    found = public_keys(folder)
+    if not found:
+        shown = printable(str(folder))
+        raise Misconfigured(f"There is no public key (*.pub.pem) in {shown}; copy it there.")
+    return Ed25519Verifier(found)
+
+
+def _tell(report: Report) -> None:
+    for finding in report.findings:
+        said = finding.message
+        # Most name their request themselves.
+        say.line(said if finding.where in said else f"{finding.where}: {said}")
+    found = len(report.findings)
+    result = "all of it holds" if not found else f"{found} finding{'s' if found > 1 else ''}"
+    say.line(
+        f"{report.requests} requests with {report.events} events were read and {report.signed}"
+        f" signatures checked: {result}."
+    )
+    say.line("What this cannot see:")
+    for text in report.unseen:
+        say.line(f"- {text}")
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int], None]]:
+    """Count on a terminal, and nowhere else."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console  # noqa: PLC0415 - only for a terminal
+
+    with Console(stderr=True).status("reading the record …") as status:
+
+        def show_progress(count: int) -> None:
+            if count % SHOW_PROGRESS_EVERY == 0:
+                status.update(f"{count} requests read …")
+
+        yield show_progress

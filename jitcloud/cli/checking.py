@@ -1,0 +1,155 @@
+"""``check``: loads everything, and says all that is wrong or risky before anybody relies on it."""
+
+from __future__ import annotations
+
+import platform
+import stat
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jitcloud.cli import say
+from jitcloud.cli.exits import ExitCode
+from jitcloud.cli.program import Program, program_of
+from jitcloud.durations import parse_duration
+from jitcloud.errors import JitError, Misconfigured
+from jitcloud.text import printable
+
+if TYPE_CHECKING:  # what --help need not load
+    from jitcloud.config import Deployment
+
+TRIED = ((3, 11), (3, 13))
+"""The Pythons this version is tried with, first and last."""
+
+
+@dataclass(slots=True)
+class Checked:
+    """What a check found."""
+
+    findings: list[str] = field(default_factory=list)
+    """What keeps jitcloud from running."""
+    risks: list[str] = field(default_factory=list)
+    """What it runs with, and should be thought about."""
+    summary: str = ""
+
+
+def check(
+    context: typer.Context,
+    clouds: Annotated[
+        bool,
+        typer.Option(
+            "--clouds", help="Also ask the clouds what granting each entitlement would mean."
+        ),
+    ] = False,
+    duration: Annotated[
+        str, typer.Option("--for", metavar="TIME", help="With --clouds: for how long.")
+    ] = "1h",
+) -> int:
+    """Load the whole configuration and say all that is wrong with it. Calls no cloud by itself."""
+    program = program_of(context)
+    length = parse_duration(duration)
+    checked = Checked(risks=list(_about_this_machine()))
+    try:
+        with program.opened() as jitcloud:
+            checked.risks += _about(jitcloud.deployment)
+            checked.summary = _summary(jitcloud.deployment)
+            if clouds:
+                _ask_clouds(jitcloud.deployment, length, checked)
+    except Misconfigured as exc:
+        checked.findings += str(exc).splitlines()
+    _tell(program, checked)
+    return ExitCode.TROUBLES if checked.findings else ExitCode.OK
+
+
+def _tell(program: Program, checked: Checked) -> None:
+    if program.json:
+        say.as_json(
+            {
+                "ok": not checked.findings,
+                "findings": checked.findings,
+                "risks": checked.risks,
+                "summary": checked.summary,
+            }
+        )
+        return
+    for finding in checked.findings:
+        say.line(finding)
+    for risk in checked.risks:
+        say.line(f"risk: {risk}")
+    if checked.findings:
+        count = len(checked.findings)
+        say.aside(f"jitcloud: {count} {'things' if count > 1 else 'thing'} to fix.")
+    if checked.summary:
+        say.line(checked.summary)
+
+
+def _summary(deployment: Deployment) -> str:
+    judge = deployment.judge
+    rules = len(judge.policy.rules)
+    return (
+        f"{len(judge.catalog)} entitlements, {rules} rules with those that come with jitcloud"
+        f" (policy {judge.ref.sha256[:12]}), granted by {', '.join(sorted(judge.mechanisms))}."
+    )
+
+
+def _about_this_machine() -> Iterator[str]:
+    import apsw  # noqa: PLC0415 - only to name its version
+
+    first, last = TRIED
+    if not first <= sys.version_info[:2] <= last:
+        tried = " to ".join(".".join(map(str, version)) for version in TRIED)
+        yield f"Python {platform.python_version()}: jitcloud is tried with {tried}."
+    if apsw.apsw_version().rpartition(".")[0] != apsw.sqlite_lib_version():
+        yield (
+            f"apsw {apsw.apsw_version()} runs on SQLite {apsw.sqlite_lib_version()}, which it was"
+            " not made for; install it from its wheel, which carries its own."
+        )
+
+
+def _about(deployment: Deployment) -> Iterator[str]:
+    settings, folder = deployment.settings, deployment.folder
+    if settings.trial.unsafe_act_as_anyone:
+        yield (
+            "unsafe_act_as_anyone is on: whoever can run jitcloud here may act as anybody."
+            " For trials only."
+        )
+    if settings.aws is not None and settings.aws.endpoint_url is not None:
+        yield f"endpoint_url is set: AWS is an emulator at {settings.aws.endpoint_url}."
+    if settings.policy.freeze:
+        yield "freeze is on: rules see a change freeze."
+    files = (Path("jitcloud.toml"), settings.catalog, settings.people, settings.policy.folder)
+    policies = sorted((folder / settings.policy.folder).glob("*.cedar"))
+    for path in (*(folder / name for name in files), *policies):
+        if _is_open(path):
+            yield (
+                f"{printable(str(path))} can be written by others, and whoever can write it can"
+                " grant; run `chmod go-w` on it."
+            )
+    record = folder / settings.store.path
+    if record.exists() and record.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        yield (
+            f"{printable(str(record))}, the record, is open to others; run `chmod go-rwx` on it."
+        )
+
+
+def _is_open(path: Path) -> bool:
+    return path.exists() and bool(path.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH))
+
+
+def _ask_clouds(deployment: Deployment, duration: timedelta, checked: Checked) -> None:
+    """Let each mechanism say what granting would mean: what would fail, and what it would leave."""
+    judge = deployment.judge
+    for thing in judge.catalog:
+        try:
+            plan = judge.mechanism(thing.mechanism).plan(thing, duration, deployment.clock())
+        except JitError as exc:
+            checked.findings.append(f"{thing.id}: {exc}")
+            continue
+        checked.findings += [f"{thing.id}: {problem}" for problem in plan.problems]
+        checked.risks += [f"{thing.id} would leave: {left}" for left in plan.residual]
+        checked.risks += [f"{thing.id}: {note}" for note in plan.notes]

@@ -1,0 +1,146 @@
+"""Commands that only read: what can be asked for, and what was."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jitcloud.cli import say, shapes, words
+from jitcloud.cli.exits import ExitCode
+from jitcloud.cli.options import RequestArgument
+from jitcloud.cli.program import program_of
+from jitcloud.durations import parse_duration
+from jitcloud.errors import Invalid
+from jitcloud.model import Ask, Decision, Entitlement, Request, State
+from jitcloud.text import did_you_mean, parse_request_id, quoted
+
+if TYPE_CHECKING:  # what --help need not load
+    from jitcloud.library import Acting
+
+MOST = 1000
+"""No page of the record is longer."""
+
+
+def catalog(
+    context: typer.Context,
+    duration: Annotated[
+        str, typer.Option("--for", metavar="TIME", help="Judge an ask for so long.")
+    ] = "1h",
+) -> int:
+    """List what can be asked for; and, if you say who you are, what policy would say to you now."""
+    program = program_of(context)
+    length = parse_duration(duration)
+    things: list[tuple[Entitlement, Decision | None]]
+    if program.handle is None:
+        with program.opened() as jitcloud:
+            things = [(thing, None) for thing in jitcloud.deployment.judge.catalog]
+    else:
+        with program.acting() as acting:
+            judge = acting.deployment.judge
+            things = [(thing, _would_be(acting, thing, length)) for thing in judge.catalog]
+    if program.json:
+        entries = [
+            {**shapes.of_entitlement(thing), "decision": said and shapes.of_decision(said)}
+            for thing, said in things
+        ]
+        say.as_json({"entitlements": entries})
+        return ExitCode.OK
+    headings = ["entitlement", "title", "where", "privilege", f"you, for {duration}"]
+    rows = [
+        [t.id, t.title, f"{t.cloud}/{t.environment}", t.privilege, said and words.decision(said)]
+        for t, said in things
+    ]
+    width = len(headings) - (program.handle is None)
+    say.table(headings[:width], [[cell or "" for cell in row[:width]] for row in rows])
+    return ExitCode.OK
+
+
+def list_(
+    context: typer.Context,
+    waiting: Annotated[
+        bool, typer.Option("--waiting", help="Everybody's that wait for your yes.")
+    ] = False,
+    state: Annotated[
+        str | None,
+        typer.Option(metavar="STATE", help=f"Everybody's in this state: {', '.join(State)}."),
+    ] = None,
+    limit: Annotated[int, typer.Option(metavar="N", help="At most so many.")] = 50,
+    after: Annotated[
+        str | None,
+        typer.Option(metavar="REQUEST", help="Go on after this one, the last of the page before."),
+    ] = None,
+) -> int:
+    """List your requests, newest first; or those that wait for you, or are in a state."""
+    program = program_of(context)
+    if not 1 <= limit <= MOST:
+        raise Invalid(f"--limit must be from 1 to {MOST}.")
+    if waiting and (state is not None or after is not None):
+        raise Invalid("--waiting goes with neither --state nor --after.")
+    begin = None if after is None else parse_request_id(after)
+    chosen = None if state is None else _state(state)
+    with program.acting() as acting:
+        deployment = acting.deployment
+        following = None
+        if waiting:
+            found = deployment.broker.waiting_for(acting.caller, limit)
+        else:
+            page = (
+                deployment.broker.mine(acting.caller, limit, begin)
+                if chosen is None
+                else deployment.ledger.store.by_state(chosen, limit, begin)
+            )
+            found, following = page.requests, page.after
+        if program.json:
+            requests = [shapes.of_request(request) for request in found]
+            say.as_json({"requests": requests, "after": following})
+            return ExitCode.OK
+        now = deployment.clock()
+        rows = [_row(request, acting, words.until(request, now)) for request in found]
+        if rows:
+            say.table(["request", "state", "when", "who", "what", "because"], rows)
+        if following is not None:
+            say.aside(f"There are more: --after {following}")
+    return ExitCode.OK
+
+
+def show(context: typer.Context, request: RequestArgument) -> int:
+    """Show one request as it stands."""
+    program = program_of(context)
+    with program.acting() as acting:
+        found = acting.show(request)
+        if program.json:
+            say.as_json(shapes.of_request(found))
+        else:
+            deployment = acting.deployment
+            say.facts(words.of_request(found, deployment.judge, deployment.clock()))
+    return ExitCode.OK
+
+
+def _row(request: Request, acting: Acting, until: str) -> list[str]:
+    who = words.named(request.person, acting.deployment.judge.directory)
+    thing, because = request.entitlement.id, request.ask.justification
+    return [request.id, request.state, until, who, thing, because]
+
+
+def _state(text: str) -> State:
+    try:
+        return State(text)
+    except ValueError as exc:
+        message = f"{quoted(text)} is not a state; use one of {', '.join(State)}."
+        raise Invalid(f"{message}{did_you_mean(text, State)}") from exc
+
+
+def _would_be(acting: Acting, thing: Entitlement, duration: timedelta) -> Decision:
+    """What policy would say to this person, asking now, with no ticket and no incident."""
+    deployment = acting.deployment
+    now = deployment.clock()
+    ask = Ask(
+        person=acting.caller.person,
+        entitlement=thing,
+        duration=duration,
+        justification="What if?",
+        asked_at=now,
+    )
+    return deployment.judge.first(ask, None, now)

@@ -1,0 +1,181 @@
+"""The JSON that ``--json`` writes. Programs rely on it: keys are added, never changed or dropped.
+
+Instants are UTC in ISO 8601; durations are whole seconds; what is not known is null.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from jitcloud.cli.times import iso
+from jitcloud.model import (
+    Approval,
+    Approver,
+    Credentials,
+    Decision,
+    Denied,
+    Entitlement,
+    NeedsApproval,
+    Plan,
+    Request,
+    RequestId,
+    Sealed,
+    Stage,
+)
+
+if TYPE_CHECKING:  # what --help need not load
+    from jitcloud.audit.verify import Report
+    from jitcloud.sweep import Swept
+
+Table = dict[str, object]
+
+
+def of_request(request: Request) -> Table:
+    """One request as it stands."""
+    ask, window = request.ask, request.window
+    return {
+        "id": request.id,
+        "state": request.state,
+        "reason": request.reason,
+        "person": request.person,
+        "entitlement": of_entitlement(request.entitlement),
+        "duration": _seconds(ask.duration),
+        "justification": ask.justification,
+        "ticket": ask.ticket,
+        "incident": ask.incident,
+        "asked_at": iso(ask.asked_at),
+        "start": _iso(ask.start),
+        "updated_at": iso(request.updated_at),
+        "lapses_at": _iso(request.lapses_at),
+        "decision": None if request.decision is None else of_decision(request.decision),
+        "policy_sha256": None if request.policy is None else request.policy.sha256,
+        "votes": [
+            {"by": vote.by, "stage": vote.stage, "at": iso(vote.at), "reason": vote.reason}
+            for vote in request.votes
+        ],
+        "window": window and {"start": iso(window.start), "deadline": iso(window.deadline)},
+        "plan": None if request.plan is None else _of_plan(request.plan),
+        "guarantee": request.guarantee,
+        "residual": list(request.residual),
+        "issued": request.issued,
+        "cause": request.cause,
+        "evidence": request.evidence,
+    }
+
+
+def of_entitlement(entitlement: Entitlement) -> Table:
+    """One thing in the catalog, without its target: that is between operators and the cloud."""
+    return {
+        "id": entitlement.id,
+        "title": entitlement.title,
+        "cloud": entitlement.cloud,
+        "mechanism": entitlement.mechanism,
+        "privilege": entitlement.privilege,
+        "environment": entitlement.environment,
+        "owner": entitlement.owner,
+        "labels": list(entitlement.labels),
+    }
+
+
+def of_decision(decision: Decision) -> Table:
+    """What policy says."""
+    said: Table = {"kind": decision.kind, "rules": list(decision.rules)}
+    if isinstance(decision, NeedsApproval):
+        said["approval"] = _of_approval(decision.approval)
+    if isinstance(decision, Denied):
+        said["because"] = list(decision.because)
+    return said
+
+
+def of_stage(stage: Stage) -> list[Table]:
+    """Who is asked at the same time."""
+    return [
+        {"count": need.count, "approvers": [_of_approver(who) for who in need.approvers]}
+        for need in stage.needs
+    ]
+
+
+def of_credentials(request: RequestId, credentials: Credentials) -> Table:
+    """A set of credentials, for ``credentials --format json`` alone."""
+    return {
+        "request": request,
+        "access_key_id": credentials.access_key_id,
+        "secret_access_key": credentials.secret_access_key,
+        "session_token": credentials.session_token,
+        "expires_at": iso(credentials.expires_at),
+    }
+
+
+def of_process(credentials: Credentials) -> Table:
+    """The same, as AWS's ``credential_process`` wants it (version 1)."""
+    return {
+        "Version": 1,
+        "AccessKeyId": credentials.access_key_id,
+        "SecretAccessKey": credentials.secret_access_key,
+        "SessionToken": credentials.session_token,
+        "Expiration": iso(credentials.expires_at),
+    }
+
+
+def of_swept(swept: Swept) -> Table:
+    """What a sweep did."""
+    return {
+        "woken": swept.woken,
+        "troubles": [{"what": what, "message": message} for what, message in swept.troubles],
+        "more": swept.more,
+    }
+
+
+def of_report(report: Report) -> Table:
+    """What a verification found."""
+    return {
+        "holds": not report.findings,
+        "requests": report.requests,
+        "events": report.events,
+        "signed": report.signed,
+        "findings": [{"where": f.where, "message": f.message} for f in report.findings],
+        "unseen": list(report.unseen),
+    }
+
+
+def of_events(trail: Iterable[tuple[Sealed, str, bool | None]]) -> list[Table]:
+    """A trail, each event with its sentence and whether its signature holds."""
+    return [
+        {
+            **json.loads(line.text),
+            "said": said,
+            "hash": line.hash,
+            "signature": line.signature
+            and {"key": line.signature.key, "value": line.signature.value, "holds": holds},
+        }
+        for line, said, holds in trail
+    ]
+
+
+def _of_plan(plan: Plan) -> Table:
+    return {
+        "guarantee": plan.guarantee,
+        "early_end": plan.early_end,
+        "residual": list(plan.residual),
+        "notes": list(plan.notes),
+        "problems": list(plan.problems),
+    }
+
+
+def _of_approval(approval: Approval) -> list[list[Table]]:
+    return [of_stage(stage) for stage in approval.stages]
+
+
+def _of_approver(approver: Approver) -> Table:
+    return {"kind": approver.kind, "id": approver.id}
+
+
+def _seconds(duration: timedelta) -> int:
+    return duration // timedelta(seconds=1)
+
+
+def _iso(instant: datetime | None) -> str | None:
+    return None if instant is None else iso(instant)

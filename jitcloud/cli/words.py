@@ -1,0 +1,167 @@
+"""What the nouns look like in sentences for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from jitcloud.cli.times import away, when
+from jitcloud.durations import format_duration
+from jitcloud.errors import JitError
+from jitcloud.model import (
+    Activate,
+    Approval,
+    Approver,
+    Decision,
+    Denied,
+    Evidence,
+    Guarantee,
+    NeedsApproval,
+    PersonId,
+    Request,
+    Stage,
+    State,
+)
+from jitcloud.ports import Directory
+
+if TYPE_CHECKING:  # what --help need not load
+    from jitcloud.judge import Judge
+
+HELD_BY = {
+    Guarantee.CLOUD: "the cloud itself, even if jitcloud is dead",
+    Guarantee.BROKER: "jitcloud, which tries until it is gone",
+}
+
+KNOWN_BY = {
+    Evidence.SEEN_ABSENT: "read back from the cloud: it is gone",
+    Evidence.SEEN_DENIED: "read back from the cloud: what was handed out is denied",
+    Evidence.OTHERS_HOLD: "this grant has left; another one, or standing access, still holds it",
+    Evidence.NOTHING_ISSUED: "nothing was ever handed out",
+    Evidence.CLOUD_DEADLINE: "the deadline that the cloud itself enforces has passed",
+}
+
+
+def named(person: PersonId, directory: Directory) -> str:
+    """Write a person's name with their id; the id alone where the directory knows no name."""
+    try:
+        return f"{directory.person(person).name} ({person})"
+    except JitError:
+        return str(person)  # gone since, or the directory is broken: not what was asked about
+
+
+def approval(what: Approval) -> str:
+    """Write who must say yes, such as ``1 of sre, then 2 of security``."""
+    return ", then ".join(stage(each) for each in what.stages)
+
+
+def stage(what: Stage) -> str:
+    """Write who is asked at the same time."""
+    return " and ".join(f"{need.count} of {_any_of(need.approvers)}" for need in what.needs)
+
+
+def decision(what: Decision) -> str:
+    """Write what policy said."""
+    match what:
+        case Activate():
+            return f"at once{by(what.rules)}"
+        case NeedsApproval():
+            return f"after a yes from {approval(what.approval)}{by(what.rules)}"
+        case Denied():
+            return f"no: {' '.join(what.because)}{by(what.rules)}"
+
+
+def waiting(request: Request, judge: Judge) -> str:
+    """Write what an unfinished request waits for."""
+    match request.state:
+        case State.PENDING if isinstance(request.decision, NeedsApproval):
+            missing = judge.outstanding(request.decision, request.votes, request.person)
+            return "its votes to be judged" if missing is None else stage(missing.wanted)
+        case State.PENDING:
+            return "policy"
+        case State.SCHEDULED if request.ask.start is not None:
+            return "its start"
+        case State.SCHEDULED | State.ACTIVATING:
+            return "the cloud to let you in"
+        case State.ENDING:
+            return "the cloud to show that access is gone"
+        case _:
+            return ""
+
+
+def until(request: Request, now: datetime) -> str:
+    """Write the instant that matters next, for a list."""
+    if request.window is not None and not request.state.is_finished:
+        return f"ends {away(request.window.deadline, now)}"
+    if request.state is State.SCHEDULED and request.ask.start is not None:
+        return f"starts {away(request.ask.start, now)}"
+    if request.state in {State.PENDING, State.SCHEDULED} and request.lapses_at is not None:
+        return f"lapses {away(request.lapses_at, now)}"
+    return away(request.updated_at, now)
+
+
+def next_steps(request: Request) -> Iterator[str]:
+    """Yield what one would type next."""
+    if request.state is State.PENDING:
+        yield f"Whoever is asked can say yes: jitcloud approve {request.id}"
+    elif request.state is State.ACTIVE and request.places.grant is None:
+        yield f"Use it: jitcloud exec {request.id} -- COMMAND"
+
+
+def of_request(request: Request, judge: Judge, now: datetime) -> Iterator[tuple[str, str]]:
+    """Yield what is known of a request, a label and a text each."""
+    ask, thing = request.ask, request.entitlement
+    yield "request", request.id
+    yield "state", f"{request.state}{f': {request.reason}' if request.reason else ''}"
+    waits = waiting(request, judge)
+    if waits:
+        yield "waits for", waits
+    yield "who", named(request.person, judge.directory)
+    yield "what", f"{thing.id}: {thing.title} ({thing.privilege} in {thing.environment})"
+    yield "for", format_duration(ask.duration)
+    yield "because", ask.justification
+    for label, value in (("ticket", ask.ticket), ("incident", ask.incident)):
+        if value is not None:
+            yield label, value
+    yield "asked", when(ask.asked_at, now)
+    if ask.start is not None:
+        yield "start", when(ask.start, now)
+    if request.decision is not None:
+        yield "policy", decision(request.decision)
+    for vote in request.votes:
+        because = f": {vote.reason}" if vote.reason else ""
+        yield "yes", f"{named(vote.by, judge.directory)} {away(vote.at, now)}{because}"
+    yield from _ends(request, now)
+
+
+def _ends(request: Request, now: datetime) -> Iterator[tuple[str, str]]:
+    if request.window is not None:
+        yield "ends", when(request.window.deadline, now)
+    elif not request.state.is_finished and request.lapses_at is not None:
+        yield "lapses", when(request.lapses_at, now)
+    guarantee = request.guarantee or (None if request.plan is None else request.plan.guarantee)
+    if guarantee is not None and not request.state.is_finished:
+        yield "ended by", HELD_BY[guarantee]
+    if request.plan is not None and not request.state.is_finished:
+        yield "early end", request.plan.early_end
+        yield from (("note", note) for note in request.plan.notes)
+        yield from (("problem", problem) for problem in request.plan.problems)
+    left = request.residual or (() if request.plan is None else request.plan.residual)
+    yield from (("leaves", text) for text in left)
+    if request.issued:
+        yield "issued", f"{request.issued} {'set' if request.issued == 1 else 'sets'}"
+    if request.evidence is not None:
+        yield "known by", KNOWN_BY[request.evidence]
+
+
+def _any_of(approvers: Iterable[Approver]) -> str:
+    return " or ".join(_approver(who) for who in approvers)
+
+
+def _approver(who: Approver) -> str:
+    return f"{who.id}, on call" if who.kind == "rotation" else who.id
+
+
+def by(rules: Iterable[str]) -> str:
+    names = ", ".join(rules)
+    return f" [{names}]" if names else ""

@@ -1,0 +1,45 @@
+"""Keeps what a user has set for AWS itself away from an emulated one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+_FOREIGN = ("AWS_", "BOTO_")
+_PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy"})
+
+_INSTEAD = {
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",  # else an SDK without credentials asks the network
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "NO_PROXY": "127.0.0.1",
+}
+
+
+def apart_from(environment: Mapping[str, str]) -> dict[str, str]:
+    """An environment in which an SDK finds no profile, no credentials, no endpoint, no proxy."""
+    kept = {
+        key: value
+        for key, value in environment.items()
+        if not key.startswith(_FOREIGN) and key.lower() not in _PROXIES
+    }
+    return {**kept, **_INSTEAD}
+
+
+@contextmanager
+def apart() -> Iterator[None]:
+    """Put this process into such an environment for the time of a block."""
+    before = dict(os.environ)
+    wanted = apart_from(before)
+    try:
+        _become(wanted)
+        yield
+    finally:
+        _become(before)
+
+
+def _become(wanted: Mapping[str, str]) -> None:
+    for key in os.environ.keys() - wanted.keys():
+        del os.environ[key]
+    os.environ.update(wanted)

@@ -1,0 +1,126 @@
+"""A policy decision, against the bare call of Cedar that it cannot do without."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import cycle
+from pathlib import Path
+from statistics import median
+
+import cedarpy
+
+from jitcloud.model import Ask, Person, Window
+from jitcloud.policy import Policy, World
+from jitcloud.policy.entities import about_ask, uid
+from jitcloud.policy.source import schema
+from tests.bench.figures import Figure
+from tests.bench.timing import MICRO, Say, by_turns
+from tests.example import Organisation
+
+NAME = "policy"
+LIMIT = 3
+
+ASKS = {
+    "activate": ("dev", "dev-db"),
+    "needs-approval": ("dev", "prod-read"),
+    "denied": ("outsider", "dev-db"),
+}
+
+VARIANTS = 500
+"""An answer that was merely remembered from a call before would measure nothing."""
+
+CALLS = 20
+"""So many are timed at a time: one alone takes no longer than what else happens meanwhile."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One ask, and the same as Cedar takes it, with all parsed that could be parsed before."""
+
+    ask: Ask
+    person: Person
+    window: Window
+    requests: list[dict[str, object]]
+    text: str
+    entities: cedarpy.Entities
+
+
+def measure(folder: Path, say: Say) -> Iterable[Figure]:  # noqa: ARG001 - it needs no file
+    organisation = Organisation()
+    policy = organisation.policy()
+    world, rules, shapes = World(), policy._set, schema()  # noqa: SLF001 - the very same handles
+
+    def judge(case: Case) -> object:
+        return policy.judge(case.ask, case.person, world, case.window)
+
+    def bare(case: Case) -> object:
+        return cedarpy.is_authorized_batch(case.requests, rules, case.entities, shapes)
+
+    def parsing(case: Case) -> object:
+        known = cedarpy.Entities.from_json_str(case.text, shapes)
+        return cedarpy.is_authorized_batch(case.requests, rules, known, shapes)
+
+    ratios: dict[str, float] = {}
+    times: dict[str, float] = {}
+    for kind in ASKS:
+        say(kind)
+        cases = _cases(organisation, policy, kind)
+        pairs = by_turns(_some(judge, cases), _some(bare, cases), pairs=200, seconds=10)
+        whole = by_turns(_some(parsing, cases), _some(bare, cases), pairs=100, seconds=5)
+        ratios[f"{kind} (x)"] = pairs.ratio
+        times[f"{kind} (µs)"] = median(pairs.ours) / CALLS * MICRO
+        times[f"bare (µs) for {kind}"] = median(pairs.bare) / CALLS * MICRO
+        times[f"bare, its entities parsed anew (x) for {kind}"] = whole.ratio
+    yield Figure(
+        name="policy-decision",
+        what="Policy.judge / cedarpy.is_authorized_batch on the same parsed handles",
+        value=max(ratios.values()),
+        unit="x",
+        limit=LIMIT,
+        parts=ratios | times,
+        notes=("The verdict is about the slowest kind of decision.",),
+    )
+
+
+def _cases(organisation: Organisation, policy: Policy, kind: str) -> list[Case]:
+    who, what = ASKS[kind]
+    cases = [
+        _case(policy, organisation.ask(who, what, mfa=f"{age}s"), organisation.person(who))
+        for age in range(1, VARIANTS + 1)
+    ]
+    said = {policy.judge(case.ask, case.person, World(), case.window).kind for case in cases}
+    if said != {kind}:
+        raise AssertionError(said)
+    return cases
+
+
+def _case(policy: Policy, ask: Ask, person: Person) -> Case:
+    window = Window(start=ask.asked_at, deadline=ask.asked_at + ask.duration)
+    question = about_ask(ask, person, World(), window, policy._groups)  # noqa: SLF001 - as judge does
+    return Case(
+        ask=ask,
+        person=person,
+        window=window,
+        requests=[
+            {
+                "principal": question.principal,
+                "action": uid("Action", verb),
+                "resource": question.resource,
+                "context": question.context,
+            }
+            for verb in ("activate", "request")
+        ],
+        text=question.entities,
+        entities=cedarpy.Entities.from_json_str(question.entities, schema()),
+    )
+
+
+def _some(work: Callable[[Case], object], cases: list[Case]) -> Callable[[], None]:
+    turn = cycle(cases)
+
+    def run() -> None:
+        for _ in range(CALLS):
+            work(next(turn))
+
+    return run

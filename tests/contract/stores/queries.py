@@ -1,0 +1,196 @@
+"""What is found, in which order, and where it stops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta, timezone
+
+import pytest
+
+from jitcloud.model import PersonId, RequestId, SlotKey, State
+from jitcloud.ports import Change, Due, Page, Store
+from tests.contract.stores.opened import LATER, SECOND, Opened, refuses
+from tests.factories import (
+    ALICE,
+    BOB,
+    NOW,
+    a_slot,
+    asked,
+    ended,
+    request_id,
+    slot_key,
+    the_request,
+    then,
+)
+
+
+class Queries(Opened):
+    # ── Wake-ups ──
+
+    def test_what_is_due_is_told_oldest_first_and_nothing_else(self, store: Store) -> None:
+        microsecond = timedelta(microseconds=1)
+        wakes = {1: NOW, 2: NOW - SECOND, 3: NOW + microsecond, 4: NOW - 3 * SECOND, 5: LATER}
+        for number, wake_at in wakes.items():
+            store.commit(asked(number, wake_at=wake_at))
+        slots = {1: NOW - 2 * SECOND, 2: NOW - microsecond, 3: LATER, 4: None}
+        for number, at in slots.items():
+            store.commit(Change(slots=(a_slot(number, wake_at=at),)))
+        assert store.due(NOW, 10) == (
+            Due(kind="request", id=request_id(4), wake_at=NOW - 3 * SECOND),
+            Due(kind="slot", id=slot_key(1), wake_at=NOW - 2 * SECOND),
+            Due(kind="request", id=request_id(2), wake_at=NOW - SECOND),
+            Due(kind="slot", id=slot_key(2), wake_at=NOW - microsecond),
+            Due(kind="request", id=request_id(1), wake_at=NOW),
+        )
+        assert store.due(NOW, 3) == store.due(NOW, 10)[:3]
+        assert store.due(NOW, 1) == store.due(NOW, 10)[:1]
+
+    def test_now_may_be_told_in_any_zone(self, store: Store) -> None:
+        store.commit(asked(1, wake_at=NOW))
+        store.commit(Change(slots=(a_slot(1, wake_at=NOW + SECOND),)))
+        tokyo = timezone(timedelta(hours=9))
+        assert [due.id for due in store.due(NOW.astimezone(tokyo), 10)] == [request_id(1)]
+
+    def test_a_finished_request_is_never_due(self, store: Store) -> None:
+        store.commit(asked(1))
+        store.commit(ended(the_request(asked(1))))
+        assert store.due(LATER, 10) == ()
+        assert store.wake_at(request_id(1)) is None
+
+    def test_a_request_wakes_when_its_last_commit_says(self, store: Store) -> None:
+        store.commit(asked(1, wake_at=NOW))
+        store.commit(then(the_request(asked(1)), wake_at=LATER))
+        assert store.due(LATER - SECOND, 10) == ()
+        assert [due.wake_at for due in store.due(LATER, 10)] == [LATER]
+
+    def test_a_wake_up_moves_without_an_event(self, store: Store) -> None:
+        store.commit(asked(1, wake_at=NOW))
+        store.commit(Change(request=asked(1).request, wake_at=LATER))
+        assert store.wake_at(request_id(1)) == LATER
+        assert store.due(NOW, 10) == ()
+        assert store.request(request_id(1)) == asked(1).request
+        assert store.events(request_id(1)) == asked(1).events
+
+    def test_a_wake_up_is_not_moved_by_who_has_not_seen_the_last_event(self, store: Store) -> None:
+        store.commit(asked(1))
+        store.commit(then(the_request(asked(1)), wake_at=NOW))
+        refuses(store, Change(request=asked(1).request, wake_at=LATER))
+        assert store.wake_at(request_id(1)) == NOW
+
+    def test_a_snapshot_does_not_change_without_an_event(self, store: Store) -> None:
+        store.commit(asked(1))
+        forged = replace(the_request(asked(1)), state=State.ACTIVE, reason="no event says so")
+        store.commit(Change(request=forged, wake_at=LATER))
+        assert store.request(request_id(1)) == asked(1).request
+        assert store.by_state(State.ACTIVE, 10).requests == ()
+
+    def test_a_slot_stops_waking_when_it_says_so(self, store: Store) -> None:
+        store.commit(Change(slots=(a_slot(1, wake_at=NOW),)))
+        store.commit(Change(slots=(a_slot(1, 2, wake_at=NOW - SECOND),)))
+        assert [due.wake_at for due in store.due(NOW, 10)] == [NOW - SECOND]
+        store.commit(Change(slots=(a_slot(1, 3, wake_at=None),)))
+        assert store.due(LATER, 10) == ()
+
+    # ── Reading many ──
+
+    def test_slots_are_found_by_key_and_the_missing_left_out(self, store: Store) -> None:
+        odd = replace(a_slot(1), key=SlotKey("arn:aws:iam::1:role/ü \"x\" 'y' %_*?"))
+        store.commit(Change(slots=(odd, a_slot(1), a_slot(2), a_slot(3))))
+        found = store.slots([slot_key(3), odd.key, slot_key(9), slot_key(1), slot_key(3)])
+        assert {slot.key: slot for slot in found} == {
+            odd.key: odd,
+            slot_key(1): a_slot(1),
+            slot_key(3): a_slot(3),
+        }
+        assert len(found) == 3
+
+    def test_more_slots_are_found_than_a_page_holds(self, store: Store) -> None:
+        slots = tuple(a_slot(number) for number in range(40))
+        store.commit(Change(slots=slots))
+        keys = [slot_key(number) for number in range(2_000)]
+        assert sorted(store.slots(keys), key=lambda slot: slot.key) == sorted(
+            slots, key=lambda slot: slot.key
+        )
+
+    def test_a_persons_requests_are_paged_newest_first(self, store: Store) -> None:
+        for number in range(1, 8):
+            store.commit(asked(number, person=BOB if number in {2, 5} else ALICE))
+        pages = _pages(lambda after: store.by_person(ALICE, 2, after))
+        assert pages == [_ids(7, 6), _ids(4, 3), _ids(1)]
+        assert _pages(lambda after: store.by_person(BOB, 2, after)) == [_ids(5, 2)]
+        assert store.by_person(PersonId("u-nobody"), 2) == Page(requests=(), after=None)
+
+    def test_a_page_shows_the_requests_as_last_committed(self, store: Store) -> None:
+        store.commit(asked(1))
+        change = then(the_request(asked(1)), state=State.ACTIVE)
+        store.commit(change)
+        assert store.by_person(ALICE, 5).requests == (change.request,)
+        assert store.by_state(State.ACTIVE, 5).requests == (change.request,)
+        assert store.by_state(State.PENDING, 5).requests == ()
+
+    def test_a_full_last_page_is_not_followed_by_an_empty_one(self, store: Store) -> None:
+        for number in range(1, 5):
+            store.commit(asked(number))
+        assert _pages(lambda after: store.by_person(ALICE, 2, after)) == [_ids(4, 3), _ids(2, 1)]
+        assert _pages(lambda after: store.by_state(State.PENDING, 4, after)) == [_ids(4, 3, 2, 1)]
+
+    def test_pages_stay_in_step_while_new_requests_arrive(self, store: Store) -> None:
+        for number in range(1, 6):
+            store.commit(asked(number))
+        arriving = iter(range(6, 100))
+
+        def page(after: RequestId | None) -> Page:
+            found = store.by_person(ALICE, 2, after)
+            store.commit(asked(next(arriving)))
+            return found
+
+        assert _pages(page) == [_ids(5, 4), _ids(3, 2), _ids(1)]
+
+    def test_pages_of_a_state_stay_in_step_while_requests_leave_it(self, store: Store) -> None:
+        for number in range(1, 7):
+            store.commit(asked(number))
+
+        def page(after: RequestId | None) -> Page:
+            found = store.by_state(State.PENDING, 2, after)
+            for request in found.requests:
+                store.commit(ended(request))
+            return found
+
+        assert _pages(page) == [_ids(6, 5), _ids(4, 3), _ids(2, 1)]
+        assert _pages(lambda after: store.by_state(State.ENDED, 6, after)) == [
+            _ids(6, 5, 4, 3, 2, 1)
+        ]
+
+    def test_ids_are_paged_oldest_first_whatever_their_state(self, store: Store) -> None:
+        for number in (3, 1, 5, 2, 4):
+            store.commit(asked(number))
+        store.commit(ended(the_request(asked(2))))
+        assert store.ids(2) == _ids(1, 2)
+        assert store.ids(2, request_id(2)) == _ids(3, 4)
+        assert store.ids(2, request_id(4)) == _ids(5)
+        assert store.ids(2, request_id(5)) == ()
+        assert store.ids(1000) == _ids(1, 2, 3, 4, 5)
+
+    @pytest.mark.parametrize("limit", [-1, 0, 1001])
+    def test_a_limit_is_from_1_to_1000(self, store: Store, limit: int) -> None:
+        calls: list[Callable[[], object]] = [
+            lambda: store.due(NOW, limit),
+            lambda: store.by_person(ALICE, limit),
+            lambda: store.by_state(State.PENDING, limit),
+            lambda: store.ids(limit),
+        ]
+        for call in calls:
+            with pytest.raises(ValueError, match=f"limit .* {limit}"):
+                call()
+
+
+def _ids(*numbers: int) -> tuple[RequestId, ...]:
+    return tuple(request_id(number) for number in numbers)
+
+
+def _pages(turn: Callable[[RequestId | None], Page]) -> list[tuple[RequestId, ...]]:
+    pages = [turn(None)]
+    while (after := pages[-1].after) is not None:
+        pages.append(turn(after))
+    return [tuple(request.id for request in page.requests) for page in pages]

@@ -1,0 +1,199 @@
+"""What holds when several use a store at once, and after any history."""
+
+from __future__ import annotations
+
+import random
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import datetime
+from itertools import pairwise
+from typing import Protocol
+
+import pytest
+
+from jitcloud.errors import Conflict
+from jitcloud.model import Request, State
+from jitcloud.ports import Change, Store
+from jitcloud.stores.memory import MemoryStore
+from tests.contract.stores.opened import SECOND, Opened
+from tests.factories import (
+    ALICE,
+    BOB,
+    NOW,
+    a_slot,
+    a_vote,
+    asked,
+    ended,
+    request_id,
+    slot_key,
+    the_request,
+    then,
+)
+
+
+class Races(Opened):
+    @pytest.fixture
+    def haste(self) -> Iterator[None]:
+        """Let threads take turns at almost every step."""
+        usual = sys.getswitchinterval()
+        sys.setswitchinterval(1e-6)
+        yield
+        sys.setswitchinterval(usual)
+
+    @pytest.mark.usefixtures("haste")
+    def test_of_racing_threads_one_wins_each_round_and_nothing_is_lost(self, store: Store) -> None:
+        store.commit(asked(1))
+        barrier = threading.Barrier(4)
+        with ThreadPoolExecutor(4) as pool:
+            racers = [pool.submit(race, store, name, barrier, 50) for name in ("a", "b", "c", "d")]
+        check_race(store, {racer.result()[0]: racer.result()[1] for racer in racers})
+
+    @pytest.mark.usefixtures("haste")
+    def test_threads_with_requests_of_their_own_do_not_disturb_each_other(
+        self, store: Store
+    ) -> None:
+        def live(number: int) -> None:
+            change = asked(number)
+            store.commit(change)
+            for _ in range(25):
+                change = then(the_request(change))
+                store.commit(change)
+
+        with ThreadPoolExecutor(4) as pool:
+            for done in [pool.submit(live, number) for number in range(4)]:
+                done.result()
+        assert [len(store.events(request_id(number))) for number in range(4)] == [26] * 4
+
+    def test_a_reader_never_sees_half_a_commit(self, store: Store) -> None:
+        change = replace(asked(1), slots=(a_slot(1),))
+        store.commit(change)
+        is_over = threading.Event()
+
+        def watch() -> set[int]:
+            gaps = set()
+            while not is_over.is_set():
+                request = store.request(request_id(1))
+                assert request is not None
+                # Two reads: the trail may be ahead by then, never behind.
+                gaps.add(min(0, len(store.events(request_id(1))) - request.seq))
+            return gaps
+
+        with ThreadPoolExecutor(2) as pool:
+            watchers = [pool.submit(watch) for _ in range(2)]
+            try:
+                for version in range(2, 60):
+                    change = then(the_request(change), a_vote(), a_vote())
+                    store.commit(replace(change, slots=(a_slot(1, version),)))
+            finally:
+                is_over.set()
+        assert [watcher.result() for watcher in watchers] == [{0}, {0}]
+
+    @pytest.mark.parametrize("seed", range(5))
+    def test_it_answers_as_the_memory_store_does(self, store: Store, seed: int) -> None:
+        chance = random.Random(seed)  # noqa: S311 - repeatable, guards nothing
+        model = MemoryStore()
+        known: list[Request | None] = [None]
+        for _ in range(60):
+            change = _some_change(chance, known)
+            outcome = _outcome(model, change)
+            assert _outcome(store, change) == outcome
+            if outcome is None:
+                known.append(change.request)
+            number, now = chance.randrange(5), _some_time(chance)
+            assert _answers(store, number, now) == _answers(model, number, now)
+
+
+class Barrier(Protocol):
+    def wait(self, timeout: float | None = None) -> int: ...
+
+    def abort(self) -> None: ...
+
+
+def race(store: Store, name: str, barrier: Barrier, rounds: int) -> tuple[str, list[bool]]:
+    """Write to one request at the same moment as others do; say which rounds were won."""
+    won = []
+    try:
+        for number in range(rounds):
+            request = store.request(request_id(1))
+            assert request is not None
+            change = then(request, a_vote(f"round {number}"), by=name)
+            barrier.wait(30)  # all have read the same
+            try:
+                store.commit(change)
+                won.append(True)
+            except Conflict:
+                won.append(False)
+            barrier.wait(30)  # all have tried
+    except BaseException:
+        barrier.abort()
+        raise
+    return name, won
+
+
+def check_race(store: Store, won: dict[str, list[bool]]) -> None:
+    winners = []
+    for results in zip(*won.values(), strict=True):
+        assert sum(results) == 1
+        winners.append(list(won)[results.index(True)])
+    trail = store.events(request_id(1))
+    assert [sealed.event.seq for sealed in trail] == list(range(1, 52))
+    assert [sealed.event.actor.id for sealed in trail[1:]] == winners
+    for before, after in pairwise(trail):
+        assert after.event.prev == before.hash
+
+
+def _some_time(chance: random.Random) -> datetime:
+    return NOW + chance.randrange(-5, 5) * SECOND
+
+
+def _some_change(chance: random.Random, known: Sequence[Request | None]) -> Change:
+    """Make a change that follows something known, often something stale."""
+    request = chance.choice(known[-6:])
+    wake_at = _some_time(chance)
+    slots = tuple(
+        a_slot(number, chance.randrange(1, 5), chance.choice([None, _some_time(chance)]))
+        for number in chance.sample(range(4), chance.choice([0, 0, 1, 2]))
+    )
+    unmoved = ((slot_key(4), chance.choice([0, 0, 0, 1])),)
+    match chance.randrange(5):
+        case 0:
+            change = Change()
+        case 1 if request is not None:
+            change = Change(request=request, wake_at=wake_at)
+        case 2 if request is not None:
+            change = ended(request)
+        case 3 if request is not None:
+            change = then(request, a_vote(), a_vote("more"), state=State.ACTIVE, wake_at=wake_at)
+        case _:
+            person = chance.choice([ALICE, BOB])
+            change = asked(chance.randrange(5), person=person, wake_at=wake_at)
+    return replace(change, slots=slots, unmoved=unmoved)
+
+
+def _outcome(store: Store, change: Change) -> str | None:
+    try:
+        store.commit(change)
+    except Conflict as exc:
+        return str(exc)
+    return None
+
+
+def _answers(store: Store, number: int, now: datetime) -> list[object]:
+    id_ = request_id(number)
+    due = store.due(now, 20)
+    return [
+        store.request(id_),
+        store.wake_at(id_),
+        store.events(id_),
+        {slot.key: slot for slot in store.slots([slot_key(n) for n in range(5)])},
+        [item.wake_at for item in due],
+        {(item.kind, item.id) for item in due},
+        store.ids(3, id_),
+        store.by_person(ALICE, 2, id_),
+        store.by_person(BOB, 2),
+        store.by_state(State.PENDING, 2),
+        store.by_state(State.ACTIVE, 2, id_),
+    ]
