@@ -5,11 +5,12 @@ The only module that knows every adapter, each imported when its cloud is config
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -25,9 +26,13 @@ from jitcloud.errors import Misconfigured
 from jitcloud.files import parse_table, read_toml
 from jitcloud.judge import Judge
 from jitcloud.ledger import Ledger
+from jitcloud.model import Credentials
 from jitcloud.policy import Policy, World
 from jitcloud.ports import Clock, Directory, Mechanism, SlotKind, Store, Verifier
 from jitcloud.stores.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    import boto3
 
 FILE = "jitcloud.toml"
 
@@ -216,3 +221,13 @@ def open_record(file: Path) -> tuple[Store, Verifier]:
     folder = file if file.is_dir() else file.parent
     verifier = keys.Ed25519Verifier(keys.public_keys(folder / settings.signing.folder))
     return SqliteStore(folder / settings.store.path), verifier
+
+
+def boto3_session(
+    settings: Settings, issue: Callable[[], Credentials], deadline: datetime
+) -> boto3.Session:
+    """Make a boto3 session that asks ``issue`` for credentials, and anew as they run out."""
+    from jitcloud.providers.aws.session import refreshing_session  # noqa: PLC0415 - loads the SDK
+
+    region = None if settings.aws is None else settings.aws.region
+    return refreshing_session(issue, deadline, region)

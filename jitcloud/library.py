@@ -198,12 +198,11 @@ class Grant:
 
     def boto3_session(self) -> boto3.Session:
         """Return a boto3 session that has the access, renewed as needed until the deadline."""
-        from jitcloud.providers.aws.session import refreshing_session  # noqa: PLC0415 - needs jitcloud[aws]
-
-        settings = self.holder.deployment.settings.aws
-        region = None if settings is None else settings.region
-        deadline = lifecycle.deadline(self.request)
-        return refreshing_session(lambda: self.holder.credentials(self.request), deadline, region)
+        return config.boto3_session(
+            self.holder.deployment.settings,
+            lambda: self.holder.credentials(self.request),
+            lifecycle.deadline(self.request),
+        )
 
     def __enter__(self) -> Self:
         return self

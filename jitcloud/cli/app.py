@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import cache
 from importlib import import_module
 from typing import Annotated
@@ -12,6 +11,7 @@ from typer.core import TyperGroup
 
 from jitcloud.cli import asking, auditing, checking, exits, reading, starting, sweeping, using
 from jitcloud.cli.options import EVERYWHERE, AsJson, Config, Debug, UnsafeActAs
+from jitcloud.errors import Misconfigured
 
 _HELP = {"help_option_names": ["-h", "--help"]}
 
@@ -43,19 +43,27 @@ def _root(
     """Just-in-time cloud access: ask, be judged, use it, and lose it on time."""
 
 
-def _demo(context: typer.Context) -> int:
+def _demo() -> int:
     """See it work, on this machine alone: an emulated AWS, a story in a minute, nothing left."""
-    return _run("jitcloud.cli.demo", context.args)
+    return _run("jitcloud.cli.demo")
 
 
-def _emulator(context: typer.Context) -> int:
+def _emulator() -> int:
     """Run the emulated AWS on this machine, to try your own configuration against."""
-    return _run("jitcloud.cli.emulator", context.args)
+    return _run("jitcloud.cli.emulator")
 
 
-def _run(module: str, args: Iterable[str]) -> int:
+def _run(module: str) -> int:
     """Run what has a module of its own: it loads an SDK and an emulator, and this does not."""
-    code: int = import_module(module).run(list(args))
+    try:
+        found = import_module(module)
+    except ModuleNotFoundError as exc:
+        if (exc.name or "").startswith("jitcloud"):
+            raise
+        raise Misconfigured(
+            f"This needs {exc.name}; run: pip install 'jitcloud[aws,emulators]'."
+        ) from exc
+    code: int = found.run()
     return code
 
 
@@ -87,6 +95,8 @@ def _made() -> typer.Typer:
         ("init", starting.init, runs),
         ("check", checking.check, runs),
         ("sweep", sweeping.sweep, runs),
+        ("demo", _demo, runs),
+        ("emulator", _emulator, runs),
     ):
         app.command(name, rich_help_panel=panel, context_settings=_HELP)(command)
     audit = typer.Typer(no_args_is_help=True, help="What happened, and whether it is proven.")
@@ -94,9 +104,6 @@ def _made() -> typer.Typer:
     audit.command("verify", context_settings=_HELP)(auditing.verify)
     audit.command("export", context_settings=_HELP)(auditing.export)
     app.add_typer(audit, name="audit", rich_help_panel=runs, context_settings=_HELP)
-    passing = {"allow_extra_args": True, "ignore_unknown_options": True}
-    app.command("demo", rich_help_panel=runs, context_settings={**_HELP, **passing})(_demo)
-    app.command("emulator", rich_help_panel=runs, context_settings={**_HELP, **passing})(_emulator)
     return app
 
 

@@ -1,10 +1,13 @@
-"""Keeps what a user has set for AWS itself away from an emulated one."""
+"""Where an emulated AWS runs: with what it needs, and apart from what is set for AWS itself."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+
+from jitcloud.errors import Misconfigured
 
 _FOREIGN = ("AWS_", "BOTO_")
 _PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy"})
@@ -15,6 +18,15 @@ _INSTEAD = {
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     "NO_PROXY": "127.0.0.1",
 }
+
+
+def check_installed() -> None:
+    """Raise ``Misconfigured`` unless an emulated AWS can be run and spoken to."""
+    missing = [name for name in ("boto3", "ministack") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise Misconfigured(
+            f"This needs {' and '.join(missing)}; run: pip install 'jitcloud[aws,emulators]'"
+        )
 
 
 def apart_from(environment: Mapping[str, str]) -> dict[str, str]:

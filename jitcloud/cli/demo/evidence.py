@@ -32,13 +32,11 @@ def show_trail(folder: Path, name: RequestId, say: Timeline) -> None:
         _, trail = verified(store, name, verifier)
     finally:
         store.close()
-    say.tell("demo", "prints the trail of alice's write access (s: signed, and it holds)")
+    say.tell("demo", "prints the trail of alice's change, by time of day (UTC):")
     for line in trail:
         event = line.event
-        mark = "s" if signature_holds(line, verifier) else " "
-        who = event.actor.id
-        said = _said(event.what)
-        say.plain(f"   {event.seq:>2} {mark} {event.at:%H:%M:%S.%f}  {who:<8}  {said}")
+        signed = " [signed]" if signature_holds(line, verifier) else ""
+        say.entry(event.at, event.actor.id, f"{event.seq}. {_said(event.what)}{signed}")
     fixed, issued = _seq(trail, Activating), _seq(trail, Issuing)
     if fixed > issued:
         raise Unexpected("The trail", expected="the deadline first", got="credentials first")

@@ -89,9 +89,10 @@ class Story:
         request = self.broker.request("alice", WRITE, SHORT, "To correct March")
         self._expect(request, State.PENDING, "alice's request to write")
         say.tell("jitcloud", "waits for a yes: 1 of staff [writing-takes-two]")
-        self._refused("alice", lambda: self.broker.credentials("alice", request))
+        say.tell("alice", "asks for credentials at once")
+        self._refused(lambda: self.broker.credentials("alice", request))
         say.tell("alice", "approves it herself: she is in staff, too")
-        self._refused("jitcloud", lambda: self.broker.approve("alice", request))
+        self._refused(lambda: self.broker.approve("alice", request))
         say.showed("Nobody approves their own request.", "alice tried, and was refused")
         self._try("alice", "tries to change a report", write, DENIED, by="alice-reads")
         say.tell("bob", "approves it")
@@ -126,7 +127,7 @@ class Story:
         self.asked["carol-writes"] = waits
         pid = self.broker.pid
         ended = self.broker.kill()
-        say.tell("demo", f"kill -9 {pid}: the broker is gone (wait status {ended})")
+        say.tell("demo", f"kill -9 {pid}: the broker is gone, by signal {-ended}")
         if ended != -SIGKILL:
             raise Unexpected("The broker's end", expected=f"{-SIGKILL}", got=f"{ended}")
         deadline = lifecycle.deadline(self.asked["alice-writes"])
@@ -149,14 +150,16 @@ class Story:
         say.tell("demo", f"starts a new broker, process {self.broker.pid}, on the same record")
         self._expect(self.broker.show("carol", waits), State.ACTIVE, "the forged record")
         say.tell("carol", "asks for credentials: the record says she is active")
-        self._refused("jitcloud", lambda: self.broker.credentials("carol", waits))
+        self._refused(lambda: self.broker.credentials("carol", waits))
         self._try("carol", "tries to change a report", write, DENIED)
         say.showed(
-            "No access without a signed decision.", "a forged yes with right hashes was refused"
+            "No access without a signed decision.", "a forged yes with right hashes got nothing"
         )
         say.tell("bob", "revokes it: an end needs no signature")
         ended = self.broker.revoke("bob", waits, "A yes I never gave")
         self._expect(ended, State.ENDED, "what bob revoked")
+        say.tell("jitcloud", "it has ended; nothing was ever handed out")
+        say.showed("An end is never refused.", "even the forged record could be revoked")
 
     def record(self) -> None:
         """Everything is in the record, and nothing secret is."""
@@ -187,12 +190,12 @@ class Story:
         self.held[name] = self.broker.credentials(who, request)
         self.asked[name] = request
 
-    def _refused(self, who: str, command: Callable[[], object]) -> None:
+    def _refused(self, command: Callable[[], object]) -> None:
         """Give a command that the broker must refuse, and show its sentence."""
         try:
             command()
         except Said as exc:
-            self.timeline.quote(who, str(exc))
+            self.timeline.quote("jitcloud", str(exc))
         else:
             raise Unexpected("The broker", expected="a refusal", got="what was asked for")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import textwrap
 import time
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from rich.console import Console
 from rich.text import Text
@@ -15,10 +16,11 @@ from rich.text import Text
 from jitcloud.text import printable
 
 WIDTH = 80
-_WHO = 8
-_SAID = 13
-_WHAT = WIDTH - 18 - _WHO - _SAID
-_INDENT = " " * (WIDTH - _WHAT - _SAID - 2)
+_WHEN, _WHO, _SAID = 8, 8, 12
+_GAP = "  "
+_INDENT = " " * (_WHEN + _WHO + 2 * len(_GAP))
+_WIDE = WIDTH - len(_INDENT)
+_NARROW = _WIDE - len(_GAP) - _SAID
 
 _STYLES = {"ok": "green", "AccessDenied": "red"}
 
@@ -64,13 +66,9 @@ class Timeline:
         """Somebody, or jitcloud, says something."""
         self._row(self._elapsed(), who, f'"{sentence}"', "", "italic")
 
-    def note(self, what: str) -> None:
-        """Explain the line before."""
-        self._row("", "", what, "", "dim")
-
-    def plain(self, line: str, style: str = "") -> None:
-        """Print a line of its own form."""
-        self._print(Text(printable(line)[:WIDTH], style))
+    def entry(self, at: datetime, who: str, what: str) -> None:
+        """Quote one event of a trail."""
+        self._row(f"{at:%H:%M:%S}", who, what, "", "")
 
     def showed(self, promise: str, how: str) -> None:
         """Remember a promise that has just been seen to hold."""
@@ -78,27 +76,32 @@ class Timeline:
 
     def summary(self) -> None:
         """Say which promises were shown, and how."""
-        self.scene(f"Shown in {time.monotonic() - self.began:.0f} s, each by asking AWS or reading")
-        self.plain("the record, none by taking jitcloud's word for it:", "bold")
+        took = time.monotonic() - self.began
+        self.scene(f"Shown in {took:.0f} s, by asking AWS and by reading the record:")
         for promise, how in self.shown:
-            for number, line in enumerate(textwrap.wrap(promise, WIDTH - 4)):
-                self.plain(f"{'  ' if number else '* '}{line}")
-            for line in textwrap.wrap(how, WIDTH - 4):
-                self.plain(f"    {line}", "green")
+            self._print(Text(promise))
+            self._print(Text(f"    {how}", "green"))
+
+    def failure(self, sentence: str) -> None:
+        """Say what was not as promised."""
+        self.scene("Not as promised:")
+        for line in textwrap.wrap(printable(sentence), WIDTH):
+            self._print(Text(line, "red"))
 
     def _elapsed(self) -> str:
         return f"{time.monotonic() - self.began:6.2f} s"
 
     def _row(self, when: str, who: str, what: str, said: str, style: str) -> None:
-        lines = textwrap.wrap(printable(what), _WHAT) or [""]
-        row = Text(f"{when:>8}  ", "dim").append(f"{who:<{_WHO}}  ", "bold cyan")
-        row.append(f"{lines[0]:<{_WHAT}}" if said else lines[0], style)
-        if said:
-            row.append(f"  {printable(said)}", _STYLES.get(said, style))
+        width = _NARROW if said else _WIDE
+        # Ids are copied whole, and so are names with hyphens.
+        first, *rest = textwrap.wrap(printable(what), width, break_on_hyphens=False) or [""]
+        row = Text(f"{when:>{_WHEN}}{_GAP}", "dim").append(f"{who:<{_WHO}}{_GAP}", "bold cyan")
+        row.append(f"{first:<{width}}{_GAP}", style)
+        row.append(printable(said), _STYLES.get(said, style))
         self._print(row)
-        for line in lines[1:]:
+        for line in rest:
             self._print(Text(f"{_INDENT}{line}", style))
 
     def _print(self, text: Text) -> None:
         text.rstrip()
-        self.console.print(text, soft_wrap=True, highlight=False)
+        self.console.print(text, soft_wrap=True)
