@@ -171,7 +171,10 @@ class Broker:
             return 0, (), ()
         stages = request.decision.approval.stages
         waiting = self.judge.outstanding(request.decision, request.votes, request.person)
-        return (0, (), stages) if waiting is None else (waiting.stage, (waiting.wanted,), stages)
+        if waiting is None:
+            # A voter counts again who did not when the last vote came: any further yes will do.
+            return len(stages) - 1, stages[-1:], stages
+        return waiting.stage, (waiting.wanted,), stages
 
     def _after(self, request: Request, vote: Voted, now: datetime) -> tuple[Happening, ...]:
         """What one more yes leads to, judged by the policy and the people of now."""

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import is_dataclass
 from typing import Any, TypeVar
 
 import rfc8785
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from jitcloud.errors import Tampered
+from jitcloud import model
+from jitcloud.errors import Invalid, Tampered
 from jitcloud.model import Event, Request, Signature, Slot
 
 T = TypeVar("T")
+
+# A record that says more than this version understands must not be acted on as if it said
+# less: unknown keys are refused. (The model itself knows nothing of pydantic.)
+for _noun in vars(model).values():
+    if is_dataclass(_noun) and isinstance(_noun, type):
+        _noun.__pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[attr-defined] # pydantic's own name for it
 
 _EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 _REQUEST: TypeAdapter[Request] = TypeAdapter(Request)
@@ -21,7 +29,10 @@ _SIGNATURE: TypeAdapter[Signature] = TypeAdapter(Signature)
 def _encode(adapter: TypeAdapter[T], value: T) -> str:
     # Any: what pydantic dumps is plain JSON, which is all that rfc8785 takes.
     plain: Any = adapter.dump_python(value, mode="json")
-    return rfc8785.dumps(plain).decode()
+    try:
+        return rfc8785.dumps(plain).decode()
+    except rfc8785.CanonicalizationError as exc:
+        raise Invalid(f"This cannot be recorded: {exc}.") from exc
 
 
 def _decode(adapter: TypeAdapter[T], text: str, what: str) -> T:
@@ -55,7 +66,10 @@ def decode_request(text: str) -> Request:
 
 def encode_slot(slot: Slot) -> str:
     """Return the canonical text of a slot."""
-    return _encode(_SLOT, slot)
+    plain: Any = _SLOT.dump_python(slot, mode="json")
+    if plain["seen"] is not None and plain["seen"]["holders"] is not None:
+        plain["seen"]["holders"].sort()  # a set has no order, and its text must have one
+    return rfc8785.dumps(plain).decode()
 
 
 def decode_slot(text: str) -> Slot:

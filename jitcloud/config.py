@@ -30,6 +30,7 @@ from jitcloud.model import Credentials
 from jitcloud.policy import Policy, World
 from jitcloud.ports import Clock, Directory, Mechanism, SlotKind, Store, Verifier
 from jitcloud.stores.sqlite import SqliteStore
+from jitcloud.text import did_you_mean, quoted
 
 if TYPE_CHECKING:
     import boto3
@@ -165,6 +166,7 @@ def load(path: Path, clock: Clock) -> Deployment:
     mechanisms, kinds = clouds(settings, clock)
     directory: Directory = StaticDirectory(folder / settings.people)
     catalog = Catalog.load(folder / settings.catalog, mechanisms)
+    _owners_exist(catalog, directory)
     policy = Policy.load(folder / settings.policy.folder, catalog=catalog, directory=directory)
     store: Store = SqliteStore(folder / settings.store.path)
     ledger = Ledger(store, signer, verifier)
@@ -180,6 +182,20 @@ def load(path: Path, clock: Clock) -> Deployment:
         advance=Advance(ledger, judge, Converger(store, kinds, clock)),
         clock=clock,
     )
+
+
+def _owners_exist(catalog: Catalog, directory: Directory) -> None:
+    known = directory.groups()
+    if known is None:
+        return
+    wrong = [
+        f"catalog: entitlement {quoted(entitlement.id)}: owner: the directory has no group "
+        f"{quoted(entitlement.owner)}.{did_you_mean(entitlement.owner, known)}"
+        for entitlement in catalog
+        if entitlement.owner not in known
+    ]
+    if wrong:
+        raise Misconfigured("\n".join(wrong))
 
 
 def read_settings(file: Path) -> Settings:

@@ -172,4 +172,8 @@ def _saw(slot: Slot, seen: Sight, trouble: str, kind: SlotKind, now: datetime) -
     wait = timedelta(0) if kind.grants and wanted else kind.settle
     if slot.landed_by is not None and not slots.is_settled(slot, wait):
         return replace(slot, wake_at=slot.landed_by + wait)
-    return replace(slot, wake_at=slots.next_change(slot, now))
+    look = slots.next_change(slot, now)
+    if look is not None and not kind.grants:
+        # What denies must go on denying: somebody may write over it.
+        look = min(look, now + slots.LOOK_AGAIN)
+    return replace(slot, wake_at=look)

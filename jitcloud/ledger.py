@@ -8,6 +8,7 @@ from datetime import datetime
 
 from jitcloud import lifecycle, slots
 from jitcloud.audit import chain
+from jitcloud.audit.verify import verified
 from jitcloud.errors import Misconfigured, NotFound
 from jitcloud.model import (
     BROKER,
@@ -44,7 +45,7 @@ class Ledger:
 
         Raises ``NotFound``, ``Tampered``, and ``Misconfigured`` when the clock was set back.
         """
-        found = chain.verify(self.load(request), self.store.events(request), self.verifier)
+        found, _ = verified(self.store, request, self.verifier)
         behind = found.updated_at - now
         if behind > SKEW:
             message = (

@@ -48,6 +48,9 @@ class Change:
     stored at one version less than it carries (0 means: not stored), else ``Conflict``.
     ``unmoved`` lists slot versions that must still be the stored ones, though nothing of
     them is written: the evidence a commit rests on.
+
+    Without events only ``wake_at`` moves: nothing else of a request changes without one.
+    A change that contradicts itself is a ``ValueError``.
     """
 
     request: Request | None = None
@@ -79,7 +82,9 @@ class Store(Protocol):
     """Keeps requests, their trails and slots. One commit is all or nothing, and durable.
 
     Safe for several threads and, where the adapter says so, several processes.
-    Not promised: that nobody edits it behind our back. The trail's signatures show that.
+    Limits are from 1 to 1000, and the store is not used after ``close``: both ``ValueError``.
+    Not promised: that nobody edits it behind our back (the trail's signatures show that), nor
+    any order among things due at the same instant, or in ``slots``.
     """
 
     def commit(self, change: Change) -> None:

@@ -15,6 +15,9 @@ from jitcloud.model import Claim, Holder, Place, RequestId, Sight, Slot
 FIRST_RETRY = timedelta(seconds=1)
 LAST_RETRY = timedelta(minutes=5)
 
+LOOK_AGAIN = timedelta(minutes=5)
+"""How often a place that denies something is read again, for as long as it must."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:

@@ -34,7 +34,9 @@ def sweep(advance: Advance, limit: int = BATCH) -> Swept:
     troubles = []
     for item in due:
         try:
-            _wake(advance, item)
+            trouble = _wake(advance, item)
+            if trouble:
+                troubles.append((item.id, trouble))
         except Conflict:
             continue  # somebody else is at it
         except JitError as exc:
@@ -46,11 +48,14 @@ def sweep(advance: Advance, limit: int = BATCH) -> Swept:
     return Swept(woken=len(due), troubles=tuple(troubles), more=len(due) == limit)
 
 
-def _wake(advance: Advance, item: Due) -> None:
+def _wake(advance: Advance, item: Due) -> str:
+    """Wake one item; return what a cloud keeps refusing, if it does."""
     if item.kind == "request":
         advance.wake(RequestId(item.id))
-    else:
-        advance.wake_slot(SlotKey(item.id))
+        return ""
+    slot = advance.wake_slot(SlotKey(item.id))
+    # A place that a cloud refused is tried again by itself. Refused again, it wants a person.
+    return slot.trouble if slot is not None and slot.attempts > 1 else ""
 
 
 def _put_off(advance: Advance, item: Due) -> None:

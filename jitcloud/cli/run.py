@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from jitcloud.cli import say
 from jitcloud.cli.app import command
 from jitcloud.cli.exits import ExitCode, code_of
 from jitcloud.cli.program import Program
+from jitcloud.cli.waiting import Interrupted
 from jitcloud.errors import JitError
 
 NAME = "jitcloud"
@@ -28,46 +30,58 @@ def run(args: Sequence[str], program: Program | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         code = command().main(list(args), prog_name=NAME, standalone_mode=False, obj=program)
-    except JitError as exc:
-        return _failed(program, type(exc).__name__, str(exc), code_of(exc), exc)
-    except typer.TyperException as exc:
-        return _misused(program, exc)
-    except (KeyboardInterrupt, typer.Abort) as exc:
-        said = str(exc) or "Interrupted."
-        return _failed(program, "Interrupted", said, ExitCode.INTERRUPTED, exc)
+        sys.stdout.flush()  # while what goes wrong with it can still be said
     except BrokenPipeError:
-        raise
-    except Exception as exc:  # noqa: BLE001 - the last resort: a sentence in place of a traceback
-        said = (
-            f"This is a defect in jitcloud ({type(exc).__name__}); "
-            "run it again with --debug, and report what that shows."
-        )
-        return _failed(program, "Defect", said, ExitCode.DEFECT, exc)
+        # Whoever read has read enough; nor must the interpreter complain when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.TROUBLES
+    except (Exception, KeyboardInterrupt) as exc:  # noqa: BLE001 - the last resort: nobody reads a traceback
+        return _failed(program, exc)
     return int(code or 0)
 
 
-def _misused(program: Program, exc: typer.TyperException) -> int:
-    """Say what was typed wrong; or show the help, for who typed nothing."""
-    context = getattr(exc, "ctx", None)
-    said = exc.format_message()
-    if type(exc).__name__ == "NoArgsIsHelpError":
-        say.verbatim(said)
-        return ExitCode.INVALID
-    if context is not None:
-        said = f"{said.rstrip('.')}. See `{context.command_path} --help`."
-    return _failed(program, "Invalid", " ".join(said.split()), ExitCode.INVALID, exc)
-
-
-def _failed(
-    program: Program, kind: str, message: str, code: ExitCode, exc: BaseException
-) -> ExitCode:
+def _failed(program: Program, exc: BaseException) -> ExitCode:
+    kind, message, code = _told(exc)
     if program.debug:
         # Without the values of variables: one of them could be a credential.
         traceback.print_exception(exc)
-    # What was typed may have been wrong before --json was read.
-    for_program = program.json or "--json" in _before_dashes(program.args)
-    say.error(kind, message, for_program=for_program)
+    if message:
+        # What was typed may have been wrong before --json was read.
+        for_program = program.json or "--json" in _before_dashes(program.args)
+        say.error(kind, message, for_program=for_program)
     return code
+
+
+def _told(exc: BaseException) -> tuple[str, str, ExitCode]:
+    """Say of what kind an error is, what happened in a sentence, and the exit code."""
+    match exc:
+        case JitError():
+            return type(exc).__name__, str(exc), code_of(exc)
+        case typer.TyperException():
+            return "Invalid", _misused(exc), ExitCode.INVALID
+        case Interrupted():
+            return "Interrupted", str(exc), ExitCode.INTERRUPTED
+        case KeyboardInterrupt() | typer.Abort():
+            return "Interrupted", "", ExitCode.INTERRUPTED
+        case OSError():
+            said = f"The system does not let this happen: {exc.strerror or exc}."
+            return "Misconfigured", said, ExitCode.MISCONFIGURED
+        case _:
+            said = (
+                f"This is a defect in jitcloud ({type(exc).__name__}); "
+                "run it again with --debug, and report what that shows."
+            )
+            return "Defect", said, ExitCode.DEFECT
+
+
+def _misused(exc: typer.TyperException) -> str:
+    """Say what was typed wrong, and where to read what is right."""
+    said = " ".join(exc.format_message().split())
+    context = getattr(exc, "ctx", None)
+    if not said or context is None:
+        return said  # nothing was typed, and the help has been shown
+    end = "" if said.endswith((".", "?")) else "."
+    return f"{said}{end} See `{context.command_path} --help`."
 
 
 def _before_dashes(args: Sequence[str]) -> Sequence[str]:

@@ -46,4 +46,5 @@ def os_keyring() -> Keyring | None:
 
 def is_of_the_system(backend: object) -> bool:
     """Whether a backend is the operating system's own."""
-    return type(backend).__module__.startswith(_OF_THE_SYSTEM)
+    module = type(backend).__module__
+    return any(module == ours or module.startswith(f"{ours}.") for ours in _OF_THE_SYSTEM)

@@ -23,7 +23,7 @@ POLL = 0.5
 """Seconds between two looks."""
 
 
-class Interrupted(KeyboardInterrupt):
+class Interrupted(Exception):
     """Somebody pressed Ctrl-C; carries the sentence to leave with."""
 
 

@@ -18,6 +18,7 @@ from botocore.exceptions import ClientError
 from jitcloud.emulators.ministack import Ministack
 from jitcloud.model import Credentials, Privilege
 from jitcloud.providers.aws.deny_text import base_document
+from jitcloud.providers.aws.target import REQUEST_TAG
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -47,14 +48,12 @@ DENYING = (
 )
 """On the deny document alone, which can never grant."""
 
-_READ = ("s3:GetObject", "s3:ListAllMyBuckets", "s3:ListBucket")
-_WRITE = ("s3:DeleteObject", "s3:PutObject")
-MAY: Mapping[Privilege, tuple[str, ...]] = {
-    Privilege.READ: _READ,
-    Privilege.WRITE: (*_READ, *_WRITE),
-    Privilege.ADMIN: ("*",),
+_READING = ("s3:GetObject", "s3:ListBucket")
+_MAY: Mapping[Privilege, Sequence[str]] = {
+    Privilege.READ: _READING,
+    Privilege.WRITE: (*_READING, "s3:DeleteObject", "s3:PutObject"),
+    Privilege.ADMIN: ("s3:*",),
 }
-"""What a sample role of each privilege may do."""
 
 _LONGEST = 12 * 3600
 
@@ -100,16 +99,18 @@ class Account:
     def broker_role(self, roles: Iterable[str], documents: Iterable[str]) -> None:
         """Make the broker's own role. Do it first: the others' trust names it."""
         statements = broker_rights(sorted(roles), sorted(documents))
-        self._role(BROKER_ROLE, self._trusting("root", ["sts:AssumeRole"]), statements)
+        self._role(BROKER_ROLE, self._trusting("root", ("sts:AssumeRole",)), statements)
 
-    def target_role(self, name: str, privilege: Privilege, boundary: str | None) -> str:
-        """Make a role that the broker hands out sessions of; return its ARN."""
-        allowed = {"Effect": "Allow", "Action": list(MAY[privilege]), "Resource": "*"}
-        trust = self._trusting(f"role/{BROKER_ROLE}", list(ASSUMING))
-        self._role(name, trust, [allowed])
+    def target_role(
+        self, name: str, privilege: Privilege, bucket: str, boundary: str | None
+    ) -> None:
+        """Make a role that the broker hands out sessions of, for one bucket."""
+        # Only sessions that carry a request's id: no other could be ended by name.
+        marked = {"StringLike": {f"aws:RequestTag/{REQUEST_TAG}": "?*"}}
+        trust = {**self._trusting(f"role/{BROKER_ROLE}", ASSUMING), "Condition": marked}
+        self._role(name, trust, _on_bucket(privilege, bucket))
         if boundary is not None:
             self._iam.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=boundary)
-        return self.arn("role", name)
 
     def person(self, name: str) -> Credentials:
         """Make an IAM user that may do nothing: somebody's everyday identity."""
@@ -160,9 +161,9 @@ class Account:
             RoleName=name, PolicyName="rights", PolicyDocument=_policy(statements)
         )
 
-    def _trusting(self, who: str, actions: list[str]) -> Statement:
+    def _trusting(self, who: str, actions: Sequence[str]) -> Statement:
         principal = {"AWS": f"arn:aws:iam::{self.id}:{who}"}
-        return {"Effect": "Allow", "Principal": principal, "Action": actions}
+        return {"Effect": "Allow", "Principal": principal, "Action": list(actions)}
 
     def _session(self, credentials: Credentials) -> boto3.Session:
         return boto3.Session(
@@ -181,6 +182,15 @@ def broker_rights(roles: Sequence[str], documents: Sequence[str]) -> list[Statem
     if documents:
         rights.append({"Effect": "Allow", "Action": list(DENYING), "Resource": list(documents)})
     return rights
+
+
+def _on_bucket(privilege: Privilege, bucket: str) -> list[Statement]:
+    """What a role of that privilege may do: its bucket, and see which buckets there are."""
+    arn = f"arn:aws:s3:::{bucket}"
+    return [
+        {"Effect": "Allow", "Action": list(_MAY[privilege]), "Resource": [arn, f"{arn}/*"]},
+        {"Effect": "Allow", "Action": "s3:ListAllMyBuckets", "Resource": "*"},
+    ]
 
 
 def read(s3: S3Client, bucket: str, key: str) -> str:

@@ -88,8 +88,9 @@ class Policy:
         Raises ``Misconfigured`` with everything that is wrong, a line each:
         ``file:line:rule-id: message``.
         """
-        if GUARDRAILS in texts:
-            message = f"{GUARDRAILS}: this name is taken by the rules that come with jitcloud."
+        taken = sorted(texts.keys() & shipped().keys())
+        if taken:
+            message = f"{taken[0]}: this name is taken by a text that comes with jitcloud."
             raise Misconfigured(message)
         files = {GUARDRAILS: shipped()[GUARDRAILS], **dict(sorted(texts.items()))}
         # Each file must be whole by itself: joined, an open comment, string or rule of one file

@@ -34,6 +34,7 @@ from jitcloud.providers.aws.clients import Clients
 from jitcloud.providers.aws.deny_document import DenyDocument
 from jitcloud.providers.aws.deny_text import base_document
 from jitcloud.providers.aws.sts_session import StsSession
+from tests.aws.fake_aws import FakeAws, faking
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -239,6 +240,20 @@ def sessions(clients: Clients) -> StsSession:
 @pytest.fixture
 def document(clients: Clients) -> DenyDocument:
     return DenyDocument(clients)
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeAws]:
+    with faking() as server:
+        yield server
+
+
+@pytest.fixture
+def reach(fake: FakeAws, monkeypatch: pytest.MonkeyPatch) -> Clients:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
+    return Clients(clock=now, endpoint_url=fake.url)
 
 
 _NOBODY = Credentials(

@@ -3,113 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Event, Thread
-from urllib.parse import parse_qs
 
 import pytest
 from ulid import ULID
 
 from jitcloud.errors import CloudError, CloudRefused, OutcomeUnknown, Refused, Throttled
-from jitcloud.model import Credentials, RequestId, Slot, SlotKey
-from jitcloud.providers.aws import clients as clients_module
+from jitcloud.model import Credentials, RequestId
 from jitcloud.providers.aws.clients import Clients
-from jitcloud.providers.aws.deny_document import DenyDocument
+from jitcloud.providers.aws.skew import difference
 from jitcloud.providers.aws.sts_session import StsSession
-from tests.aws.conftest import a_request, a_window, now
-
-Answer = Callable[["_Handler"], None]
-
-ROLE = "arn:aws:iam::111122223333:role/admin"
-SECRET = "a-session-token-that-must-not-show"  # noqa: S105 - made up
-
-GOOD = f"""<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult>
-<Credentials><AccessKeyId>ASIAIOSFODNN7EXAMPLE</AccessKeyId><SecretAccessKey>s</SecretAccessKey>
-<SessionToken>{SECRET}</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration></Credentials>
-</AssumeRoleResult></AssumeRoleResponse>"""
-
-
-class FakeAws(ThreadingHTTPServer):
-    """Answers what a test queued, and keeps what it was asked."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.answers: list[Answer] = []
-        self.asked: list[dict[str, str]] = []
-        self.closing = Event()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: FakeAws
-
-    def do_POST(self) -> None:
-        length = int(self.headers.get("Content-Length", 0))
-        asked = parse_qs(self.rfile.read(length).decode())
-        self.server.asked.append({key: value[0] for key, value in asked.items()})
-        self.server.answers.pop(0)(self)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-def says(status: int, body: str, *, ahead: timedelta = timedelta(0)) -> Answer:
-    def answer(handler: _Handler) -> None:
-        handler.send_response_only(status)
-        handler.send_header("Date", format_datetime(datetime.now(UTC) + ahead, usegmt=True))
-        handler.send_header("Content-Length", str(len(body)))
-        handler.end_headers()
-        handler.wfile.write(body.encode())
-
-    return answer
-
-
-def error(status: int, code: str, message: str = "as told") -> Answer:
-    said = f"<Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>"
-    return says(status, f"<ErrorResponse>{said}<RequestId>r</RequestId></ErrorResponse>")
-
-
-def hangs(handler: _Handler) -> None:
-    handler.server.closing.wait(30)
-
-
-def closes(handler: _Handler) -> None:
-    handler.close_connection = True
-
-
-def closes_in_the_middle(handler: _Handler) -> None:
-    handler.send_response_only(200)
-    handler.send_header("Content-Length", str(len(GOOD)))
-    handler.end_headers()
-    handler.wfile.write(GOOD[:100].encode())
-    handler.close_connection = True
-
-
-@pytest.fixture
-def fake() -> Iterator[FakeAws]:
-    with FakeAws() as server:
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield server
-        server.closing.set()
-        server.shutdown()
-        thread.join()
-
-
-@pytest.fixture
-def reach(fake: FakeAws, monkeypatch: pytest.MonkeyPatch) -> Clients:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
-    return Clients(clock=now, endpoint_url=fake.url)
+from tests.aws.conftest import a_request, a_window, an_entitlement, now
+from tests.aws.fake_aws import (
+    GOOD,
+    ROLE,
+    SECRET,
+    WHO,
+    Answer,
+    FakeAws,
+    closes,
+    closes_in_the_middle,
+    error,
+    hangs,
+    says,
+)
 
 
 def issue(reach: Clients, **target: object) -> Credentials:
@@ -261,72 +178,66 @@ def test_once_the_clocks_agree_again_credentials_are_handed_out(
     assert issue(reach).session_token == SECRET
 
 
-# ── The deny document ────────────────────────────────────────────────────────────────────────
-
-DOCUMENT = "arn:aws:iam::111122223333:policy/deny"
-SLOT = Slot(key=SlotKey("d"), kind="aws.deny-document", where={"policy_arn": DOCUMENT})
-
-_IAM = 'xmlns="https://iam.amazonaws.com/doc/2010-05-08/"'
-
-
-def versions(*numbers: int) -> Answer:
-    listed = "".join(
-        f"<member><VersionId>v{number}</VersionId>"
-        f"<IsDefaultVersion>{str(number == max(numbers)).lower()}</IsDefaultVersion></member>"
-        for number in numbers
-    )
-    return says(
-        200,
-        f"<ListPolicyVersionsResponse {_IAM}><ListPolicyVersionsResult>"
-        f"<Versions>{listed}</Versions></ListPolicyVersionsResult></ListPolicyVersionsResponse>",
-    )
+def test_a_plan_says_that_the_clocks_differ(fake: FakeAws, reach: Clients) -> None:
+    fake.answers = [
+        WHO,
+        error(403, "AccessDenied"),
+        says(200, GOOD, ahead=timedelta(minutes=-1)),
+    ]
+    sessions, entitlement = StsSession(reach), an_entitlement(role_arn=ROLE)
+    agree = sessions.plan(entitlement, timedelta(hours=1), now())
+    with pytest.raises(CloudRefused):
+        issue(reach)
+    differ = sessions.plan(entitlement, timedelta(hours=1), now())
+    assert len(differ.notes) == len(agree.notes) + 1
+    assert "clock is ahead of that of AWS" in differ.notes[-1]
 
 
-def done(what: str) -> Answer:
-    return says(200, f"<{what}Response {_IAM}><{what}Result/></{what}Response>")
+SENT = datetime(2026, 11, 21, 21, 0, 0, tzinfo=UTC)
 
 
-def put(reach: Clients) -> None:
-    DenyDocument(reach).put(SLOT, [RequestId("01J")], now() + timedelta(hours=1))
-
-
-def actions(fake: FakeAws) -> Sequence[str]:
-    return [asked["Action"] for asked in fake.asked]
-
-
-def test_the_oldest_unused_version_makes_room(fake: FakeAws, reach: Clients) -> None:
-    deleted, created = done("DeletePolicyVersion"), done("CreatePolicyVersion")
-    fake.answers = [versions(8, 9, 10, 11, 12), deleted, created]
-    put(reach)
-    assert actions(fake) == ["ListPolicyVersions", "DeletePolicyVersion", "CreatePolicyVersion"]
-    assert fake.asked[1]["VersionId"] == "v8"
-
-
-@pytest.mark.parametrize("code", ["NoSuchEntity", "DeleteConflict"])
-def test_room_that_another_writer_made_is_as_good(fake: FakeAws, reach: Clients, code: str) -> None:
-    created = done("CreatePolicyVersion")
-    fake.answers = [versions(1, 2, 3, 4, 5), error(404, code), created]
-    put(reach)
-    assert actions(fake)[-1] == "CreatePolicyVersion"
-
-
-def test_room_that_another_writer_took_is_tried_for_again(fake: FakeAws, reach: Clients) -> None:
-    fake.answers = [versions(1, 2), error(409, "LimitExceeded")]
-    with pytest.raises(CloudRefused, match="Another writer took the place"):
-        put(reach)
-
-
-def test_a_write_that_is_not_answered_leaves_the_outcome_open(
-    fake: FakeAws, reach: Clients
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        ("Sat, 21 Nov 2026 21:00:00 GMT", 0),
+        ("Sat, 21 Nov 2026 21:00:00 -0000", 0),
+        ("Sat, 21 Nov 2026 20:59:59 GMT", 0),
+        ("Sat, 21 Nov 2026 20:59:49 GMT", -10),
+        ("Sat, 21 Nov 2026 21:00:02 GMT", 0),
+        ("Sat, 21 Nov 2026 21:00:12 GMT", 10),
+        ("Sat, 21 Nov 2026 23:00:12 +0200", 10),
+    ],
+)
+def test_a_difference_is_only_what_no_delay_and_no_rounding_explains(
+    said: str, seconds: int
 ) -> None:
-    fake.answers = [versions(1, 2), closes]
-    with pytest.raises(OutcomeUnknown):
-        put(reach)
+    received = SENT + timedelta(seconds=2)
+    assert difference(said, SENT, received) == timedelta(seconds=seconds)
 
 
-def test_no_write_begins_when_it_might_not_end_in_time(fake: FakeAws, reach: Clients) -> None:
-    document = DenyDocument(reach, timeout=2 * clients_module.CALL - timedelta(seconds=1))
-    fake.answers = [versions(1, 2)]
-    with pytest.raises(Throttled, match="too slowly"):
-        document.put(SLOT, [RequestId("01J")], now() + timedelta(hours=1))
-    assert actions(fake) == ["ListPolicyVersions"]
+def test_what_is_not_a_date_tells_no_difference() -> None:
+    assert difference("soon", SENT, SENT) is None
+
+
+# ── Partitions ───────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("region", "partition", "asked"),
+    [
+        (None, "aws", "us-east-1"),
+        ("eu-west-1", "aws", "eu-west-1"),
+        ("eu-west-1", "aws-cn", "cn-north-1"),
+        ("cn-northwest-1", "aws-cn", "cn-northwest-1"),
+        ("us-gov-east-1", "aws-us-gov", "us-gov-east-1"),
+        ("us-gov-east-1", "aws", "us-east-1"),
+    ],
+)
+def test_a_role_is_asked_for_in_its_own_partition(
+    monkeypatch: pytest.MonkeyPatch, region: str | None, partition: str, asked: str
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    reach = Clients(clock=now, region=region)
+    assert reach.sts(partition).meta.region_name == asked
+    assert reach.sts(partition, "us-west-2").meta.region_name == "us-west-2"

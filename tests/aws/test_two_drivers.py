@@ -14,9 +14,12 @@ import pytest
 from botocore.httpsession import URLLib3Session
 
 import jitcloud
+from jitcloud import slots
+from jitcloud.clock import utc_now
 from jitcloud.errors import Refused
 from jitcloud.library import Acting, Jitcloud
 from jitcloud.model import Credentials, Evidence, State
+from jitcloud.providers.aws.deny_text import base_document
 from tests import deployments
 from tests.aws.conftest import Aws
 
@@ -143,6 +146,30 @@ def test_a_slow_denial_cannot_undo_anothers(
     for name in sessions:
         assert until_ended(other, ben, name).evidence is Evidence.SEEN_DENIED
         ended_means_dead()
+
+
+def test_a_deny_document_somebody_wrote_over_is_made_whole_again(
+    aws: Aws, folder: Path, drivers: tuple[Jitcloud, Jitcloud]
+) -> None:
+    bucket = aws.bucket()
+    ana = drivers[0].acting_as("ana")
+    request = ana.request("dev-role", "5m", "testing")
+    made = ana.credentials(request)
+    ana.give_back(request)
+    until_ended(drivers[0], ana, request.id)
+    assert not aws.can_read(made, bucket)
+
+    place = ana.show(request).places.denial
+    assert place is not None
+    arn = str(place.where["policy_arn"])
+    aws.iam().create_policy_version(
+        PolicyArn=arn, PolicyDocument=base_document(arn), SetAsDefault=True
+    )
+    assert aws.can_read(made, bucket), "the denial was meant to be written over"
+
+    with jitcloud.load(folder, clock=lambda: utc_now() + slots.LOOK_AGAIN) as later:
+        assert later.sweep().troubles == ()
+    assert not aws.can_read(made, bucket)
 
 
 def _minted(answer: bytes) -> Credentials:

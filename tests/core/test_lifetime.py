@@ -10,6 +10,13 @@ from jitcloud.errors import Invalid, NotFound, Refused
 from jitcloud.model import Cause, Evidence, State
 from tests.world import World, caller
 
+DORA = """
+[[person]]
+id = "dora"
+name = "Dora"
+
+[groups.developers]"""
+
 
 def test_what_policy_lets_in_at_once_works_until_the_deadline_and_no_longer(world: World) -> None:
     request = world.ask(minutes=30)
@@ -117,6 +124,22 @@ def test_a_voter_who_left_before_the_last_yes_no_longer_counts(world: World) -> 
     world.people_text = world.people_text.replace('id = "ben"', 'id = "ben"\ndisabled = true')
     world.put_together()
     assert world.approve(request, "caro").state is State.PENDING
+
+
+def test_a_voter_who_is_back_counts_again_with_the_next_yes(world: World) -> None:
+    request = world.ask(what="prod-admin")
+    world.approve(request, "ben")
+    people = world.people_text
+    world.people_text = people.replace('id = "ben"', 'id = "ben"\ndisabled = true')
+    world.people_text = world.people_text.replace("[groups.developers]", DORA)
+    world.put_together()
+    world.approve(request, "caro")
+    world.people_text = people.replace("[groups.developers]", DORA).replace(
+        'members = ["ben", "caro"]', 'members = ["ben", "caro", "dora"]'
+    )
+    world.put_together()
+    assert world.now(request).state is State.PENDING
+    assert world.approve(request, "dora").state is State.ACTIVE
 
 
 def test_a_catalog_entry_that_changed_is_not_what_was_approved(world: World) -> None:

@@ -314,8 +314,18 @@ def test_odd_names_are_names_and_nothing_more(id_: str, group: str, what: str, t
 def test_an_entity_that_does_not_fit_the_schema_is_a_denial() -> None:
     ask = HERE.ask("dev", "dev-db")
     # The type checker would not let this be written; a record from elsewhere might hold it.
-    bad = replace(ask, entitlement=replace(ask.entitlement, cloud="awz"))  # type: ignore[arg-type]
-    decision = HERE.judge(POLICY, bad)
+    bad_cloud = replace(ask.entitlement, cloud="awz")  # type: ignore[arg-type]
+    not_text = replace(ask.entitlement, environment="\ud800")
+    for entitlement in (bad_cloud, not_text):
+        decision = HERE.judge(POLICY, replace(ask, entitlement=entitlement))
+        assert isinstance(decision, Denied)
+        assert "could not be evaluated" in decision.because[0]
+
+
+def test_an_id_that_is_not_text_is_a_denial() -> None:
+    person = replace(HERE.person("dev"), id=PersonId("\ud800"))
+    ask = replace(HERE.ask("dev", "dev-db"), person=person.id)
+    decision = HERE.judge(POLICY, ask, person=person)
     assert isinstance(decision, Denied)
     assert "could not be evaluated" in decision.because[0]
 

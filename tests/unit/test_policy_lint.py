@@ -274,9 +274,10 @@ def test_no_rule_takes_the_id_of_a_guardrail() -> None:
     assert said.startswith("a.cedar:1:no-self-approval: jitcloud/guardrails.cedar has a rule")
 
 
-def test_no_text_takes_the_place_of_the_guardrails() -> None:
+@pytest.mark.parametrize("name", ["jitcloud/guardrails.cedar", "jitcloud/schema.cedarschema"])
+def test_no_text_takes_the_place_of_one_that_is_shipped(name: str) -> None:
     with pytest.raises(Misconfigured, match="this name is taken"):
-        HERE.policy({"jitcloud/guardrails.cedar": rule()})
+        HERE.policy({name: rule()})
 
 
 @pytest.mark.parametrize("texts", [{}, {"a.cedar": ""}, {"a.cedar": "// nothing yet\n"}])

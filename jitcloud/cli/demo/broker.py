@@ -99,9 +99,9 @@ class BrokerProcess:
         """End somebody's access."""
         return self._moved({"as": who, "do": "revoke", "id": request.id, "because": because})
 
-    def show(self, who: str, request: Request) -> Request:
-        """Return the request as it stands."""
-        return self._moved({"as": who, "do": "show", "id": request.id})
+    def hasten(self, who: str, request: Request) -> Request:
+        """Take the request as far as it can go now; return it as it then stands."""
+        return self._moved({"as": who, "do": "hasten", "id": request.id})
 
     def credentials(self, who: str, request: Request) -> Credentials:
         """Have a set of credentials minted."""

@@ -18,7 +18,7 @@ from jitcloud.cli.demo.timeline import Timeline, Unexpected
 from jitcloud.clock import utc_now
 from jitcloud.durations import format_duration
 from jitcloud.emulators.account import OK, read, write
-from jitcloud.model import Credentials, PersonId, Request, State
+from jitcloud.model import PersonId, Request, State
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -38,7 +38,7 @@ LATE = timedelta(seconds=1)
 Attempt = Callable[["S3Client", str, str], str]
 
 _PATIENCE = 15.0
-_POLL = 0.1
+_POLL = 0.25
 
 
 @dataclass(slots=True)
@@ -50,8 +50,8 @@ class Story:
     timeline: Timeline
     asked: dict[str, Request] = field(default_factory=dict)
     """By a name of the scenes' own."""
-    held: dict[str, Credentials] = field(default_factory=dict)
-    """Sessions by the same name, and what each person has every day by the person's."""
+    s3: dict[str, S3Client] = field(default_factory=dict)
+    """By the same name through a session; by a person's through what they have every day."""
 
     def play(self) -> None:
         """All of it. Raises ``Unexpected`` at the first thing that is not as promised."""
@@ -65,7 +65,8 @@ class Story:
 
     def before(self) -> None:
         """Nobody has anything."""
-        self.held = {**self.setting.everyday, "broker": self.setting.broker}
+        known = {**self.setting.everyday, "broker": self.setting.broker}
+        self.s3 = {who: self.setting.account.s3(theirs) for who, theirs in known.items()}
         self.timeline.scene("Nobody has standing access")
         self._try("alice", "reads a report, as she is every day", read, DENIED)
         self._try("broker", "reads a report: all it may is hand out roles", read, DENIED)
@@ -104,7 +105,7 @@ class Story:
         say = self.timeline
         say.scene("Given back early: one session ends, others of the role do not")
         self._try("alice", "reads once more", read, OK, by="alice-reads")
-        s3 = self.setting.s3(self.held["alice-reads"])
+        s3 = self.s3["alice-reads"]
         began = time.monotonic()
         say.tell("alice", f"gives {READ} back, {self._left('alice-reads')} early")
         self.broker.give_back("alice", self.asked["alice-reads"])
@@ -131,7 +132,7 @@ class Story:
         if ended != -SIGKILL:
             raise Unexpected("The broker's end", expected=f"{-SIGKILL}", got=f"{ended}")
         deadline = lifecycle.deadline(self.asked["alice-writes"])
-        s3 = self.setting.s3(self.held["alice-writes"])
+        s3 = self.s3["alice-writes"]
         answers = watch.across(lambda: write(s3, BUCKET, KEY), deadline, self._beat)
         self._judge(answers)
 
@@ -148,7 +149,7 @@ class Story:
         )
         self.broker.start()
         say.tell("demo", f"starts a new broker, process {self.broker.pid}, on the same record")
-        self._expect(self.broker.show("carol", waits), State.ACTIVE, "the forged record")
+        self._expect(self.broker.hasten("carol", waits), State.ACTIVE, "the forged record")
         say.tell("carol", "asks for credentials: the record says she is active")
         self._refused(lambda: self.broker.credentials("carol", waits))
         self._try("carol", "tries to change a report", write, DENIED)
@@ -179,7 +180,7 @@ class Story:
 
     def _try(self, who: str, what: str, attempt: Attempt, expected: str, *, by: str = "") -> None:
         """Let somebody try something: as they are every day, or by a session they hold."""
-        said = attempt(self.setting.s3(self.held[by or who]), BUCKET, KEY)
+        said = attempt(self.s3[by or who], BUCKET, KEY)
         self.timeline.truth(who, what, said, expected=expected)
 
     def _granted(self, request: Request, who: str, name: str) -> None:
@@ -187,7 +188,7 @@ class Story:
         until = lifecycle.deadline(request)
         rules = request.decision.rules if request.decision is not None else ()
         self.timeline.tell("jitcloud", f"yes [{', '.join(rules)}], until {until:%H:%M:%S} UTC")
-        self.held[name] = self.broker.credentials(who, request)
+        self.s3[name] = self.setting.account.s3(self.broker.credentials(who, request))
         self.asked[name] = request
 
     def _refused(self, command: Callable[[], object]) -> None:
@@ -223,10 +224,10 @@ class Story:
 
     def _until_ended(self, name: str) -> None:
         give_up = time.monotonic() + _PATIENCE
-        request = self.broker.show("alice", self.asked[name])
+        request = self.broker.hasten("alice", self.asked[name])
         while request.state is not State.ENDED and time.monotonic() < give_up:
             time.sleep(_POLL)
-            request = self.broker.show("alice", request)
+            request = self.broker.hasten("alice", request)
         self._expect(request, State.ENDED, f"the grant {name}")
         self.asked[name] = request
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from jitcloud import codec
 from jitcloud.errors import JitError
 from jitcloud.library import Acting, Jitcloud, load
-from jitcloud.model import Request
+from jitcloud.model import Request, RequestId
 
 SWEEP_EVERY = 0.25
 
@@ -42,8 +42,8 @@ def serve(folder: str) -> None:
 
 def _keep_sweeping(jitcloud: Jitcloud, over: threading.Event) -> None:
     while not over.wait(SWEEP_EVERY):
-        # What goes wrong with one item stays due, and was told to whoever asked for it.
-        jitcloud.sweep()
+        for what, trouble in jitcloud.sweep().troubles:
+            print(f"{what}: {trouble}", file=sys.stderr, flush=True)  # noqa: T201 - its log
 
 
 def _obey(jitcloud: Jitcloud, command: Mapping[str, str]) -> Answer:
@@ -76,7 +76,10 @@ _VERBS: Mapping[str, Callable[[Acting, Mapping[str, str]], Answer]] = {
     "revoke": lambda acting, command: _as_it_stands(
         acting.revoke(command["id"], command["because"])
     ),
-    "show": lambda acting, command: _as_it_stands(acting.show(command["id"])),
+    # What is on its way is taken as far as it can go now, rather than when it is next due.
+    "hasten": lambda acting, command: _as_it_stands(
+        acting.deployment.advance.wake(RequestId(command["id"]))
+    ),
     "credentials": _credentials,
 }
 

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from jitcloud.audit import keys
 from jitcloud.emulators.account import Account
 from jitcloud.model import Credentials, Privilege
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
 
 BUCKET = "reports"
 KEY = "2026.csv"
@@ -88,13 +84,9 @@ class Setting:
 
     account: Account
     folder: Path
-    broker: Credentials = field(repr=False)
-    everyday: Mapping[str, Credentials] = field(repr=False)
+    broker: Credentials
+    everyday: Mapping[str, Credentials]
     """Each person's own AWS credentials, which may do nothing."""
-
-    def s3(self, credentials: Credentials) -> S3Client:
-        """S3 as whoever has these."""
-        return self.account.s3(credentials)
 
 
 def prepare(account: Account, endpoint_url: str, folder: Path, *, boundary: bool = True) -> Setting:
@@ -104,8 +96,8 @@ def prepare(account: Account, endpoint_url: str, folder: Path, *, boundary: bool
     account.broker_role(roles, [document])
     account.deny_document(DOCUMENT)
     bounds = document if boundary else None
-    account.target_role(READER, Privilege.READ, bounds)
-    account.target_role(WRITER, Privilege.WRITE, bounds)
+    account.target_role(READER, Privilege.READ, BUCKET, bounds)
+    account.target_role(WRITER, Privilege.WRITE, BUCKET, bounds)
     account.bucket(BUCKET, {KEY: b"month,sum\n"})
     _deploy(folder, endpoint_url, dict(zip((READ, WRITE), roles, strict=True)), document)
     return Setting(

@@ -39,9 +39,10 @@ _CONFIG = Config(
     connect_timeout=CONNECT_TIMEOUT,
     read_timeout=READ_TIMEOUT,
     retries={"total_max_attempts": 1, "mode": "standard"},
+    max_pool_connections=32,
 )
 
-_FIRST_REGION = {"aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
+_FIRST_REGION = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
 """Where IAM and STS of a partition are asked when the deployment names no region of it."""
 
 
@@ -109,7 +110,8 @@ class Clients:
         return self.identity(partition).split(":")[4]
 
     def _in(self, partition: str) -> str:
-        return _FIRST_REGION.get(partition, self._region or "us-east-1")
+        region = self._region or _FIRST_REGION["aws"]
+        return region if _partition(region) == partition else _FIRST_REGION[partition]
 
     def _session(self, through: str | None) -> boto3.Session:
         if through not in self._sessions:
@@ -138,6 +140,13 @@ class Clients:
             "token": made["SessionToken"],
             "expiry_time": made["Expiration"].isoformat(),
         }
+
+
+def _partition(region: str) -> str:
+    for partition in ("aws-cn", "aws-us-gov"):
+        if region.startswith(f"{partition.removeprefix('aws-')}-"):
+            return partition
+    return "aws"
 
 
 # ── What went wrong, in our own words ────────────────────────────────────────────────────────

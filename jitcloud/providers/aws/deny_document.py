@@ -52,10 +52,11 @@ class DenyDocument:
         unbound = {request for request in named if roles.get(request, "") not in {"", *bound}}
         return Sight(at=now, present=bool(named), holders=named - unbound)
 
-    def put(self, slot: Slot, wish: Sequence[RequestId], until: datetime) -> None:  # noqa: ARG002 - each holder has its own
+    def put(self, slot: Slot, wish: Sequence[RequestId], until: datetime) -> None:
         """Make the document end exactly these sessions, or as many of them as fit."""
         arn, through = _where(slot)
-        self._write(arn, through, deny_text.document(arn, deny_text.fitting(slot, arn, wish)))
+        ended = deny_text.fitting(slot, arn, wish, until)
+        self._write(arn, through, deny_text.document(arn, ended))
 
     def remove(self, slot: Slot) -> None:
         """Make the document end no session. A policy that does not exist ends none."""

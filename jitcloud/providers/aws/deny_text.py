@@ -89,9 +89,10 @@ def capacity(policy_arn: str) -> int:
     return 1 + (MOST_CHARACTERS - first) // another
 
 
-def fitting(slot: Slot, policy_arn: str, wish: Sequence[RequestId]) -> tuple[RequestId, ...]:
+def fitting(
+    slot: Slot, policy_arn: str, wish: Sequence[RequestId], last: datetime
+) -> tuple[RequestId, ...]:
     """As many of the requests as fit: those whose sessions would otherwise live longest."""
     until = {holder.request: holder.until for holder in slot.holders}
-    unknown = max(until.values(), default=datetime.max)  # noqa: DTZ901 - only ever compared alone
-    first = sorted(set(wish), key=lambda request: (until.get(request, unknown), request))
+    first = sorted(set(wish), key=lambda request: (until.get(request, last), request))
     return tuple(first[-capacity(policy_arn) :])

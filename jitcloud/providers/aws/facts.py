@@ -42,10 +42,10 @@ class RoleFacts:
 class DocumentFacts:
     """What IAM says about a deny document."""
 
-    exists: bool = True
     ended: int = 0
     """How many sessions it ends."""
     unseen: str = ""
+    """Why it could not be read."""
 
 
 @dataclass(slots=True)
@@ -120,7 +120,7 @@ class Facts:
         except CloudRefused as exc:
             return DocumentFacts(unseen=str(exc))
         if policy is None:
-            return DocumentFacts(exists=False)
+            return DocumentFacts(unseen="it does not exist")
         return DocumentFacts(ended=len(deny_text.ended_in(policy)))
 
 

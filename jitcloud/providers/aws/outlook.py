@@ -27,7 +27,7 @@ STAYS_OPEN = (
 )
 IDENTITY = (
     "What accepts a proof of identity alone (Kubernetes on EKS, Vault) accepts it until the "
-    "credentials expire: up to 15 minutes after the deadline."
+    "credentials expire, after an early end too: at the latest 15 minutes after the deadline."
 )
 CONSOLE = (
     "A console window made from the credentials may stay open for up to 12 hours; "
@@ -123,9 +123,7 @@ class Outlook:
             yield "the deny document is not attached to the role as its permissions boundary"
         seen = self.facts.document(self.target, self.now)
         if seen.unseen:
-            yield "the broker cannot read the deny document"
-        if not seen.exists:
-            yield "the deny document does not exist"
+            yield f"the broker cannot read the deny document ({seen.unseen.rstrip('.')})"
         if seen.ended >= deny_text.capacity(document):
             yield f"the deny document is full: it ends {seen.ended} sessions already"
 

@@ -21,7 +21,7 @@ REQUEST_TAG = "jitcloud-request"
 """The session tag that carries the request id. The deny document matches it."""
 
 _ARN = re.compile(
-    r"arn:(?P<partition>aws(?:-[a-z]+)*):iam::(?P<account>[0-9]{12}|aws)"
+    r"arn:(?P<partition>aws(?:-cn|-us-gov)?):iam::(?P<account>[0-9]{12}|aws)"
     r":(?P<kind>role|policy)/(?P<path>[\x21-\x7e]+)"
 )
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import random
-import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
@@ -35,15 +34,6 @@ from tests.factories import (
 
 
 class Races(Opened):
-    @pytest.fixture
-    def haste(self) -> Iterator[None]:
-        """Let threads take turns at almost every step."""
-        usual = sys.getswitchinterval()
-        sys.setswitchinterval(1e-6)
-        yield
-        sys.setswitchinterval(usual)
-
-    @pytest.mark.usefixtures("haste")
     def test_of_racing_threads_one_wins_each_round_and_nothing_is_lost(self, store: Store) -> None:
         store.commit(asked(1))
         barrier = threading.Barrier(4)
@@ -51,7 +41,6 @@ class Races(Opened):
             racers = [pool.submit(race, store, name, barrier, 50) for name in ("a", "b", "c", "d")]
         check_race(store, {racer.result()[0]: racer.result()[1] for racer in racers})
 
-    @pytest.mark.usefixtures("haste")
     def test_threads_with_requests_of_their_own_do_not_disturb_each_other(
         self, store: Store
     ) -> None:

@@ -1,0 +1,143 @@
+"""The demo shows what it says, on a machine set up for another AWS, and leaves nothing."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import BIN, Machine, ended, read_until
+
+DEMO = (str(BIN / "jitcloud"), "demo")
+
+# Where an SDK that reads any of these ends, it does not get far.
+ELSEWHERE = "http://127.0.0.1:1"
+FOREIGN = {
+    "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+    "AWS_SECRET_ACCESS_KEY": "of-the-developer",
+    "AWS_SESSION_TOKEN": "of-the-developer",
+    "AWS_PROFILE": "of-the-developer",
+    "AWS_ENDPOINT_URL": ELSEWHERE,
+    "AWS_ENDPOINT_URL_STS": ELSEWHERE,
+    "AWS_USE_FIPS_ENDPOINT": "true",
+    "HTTP_PROXY": ELSEWHERE,
+    "http_proxy": ELSEWHERE,
+}
+
+
+@dataclass(frozen=True)
+class Played:
+    machine: Machine
+    result: subprocess.CompletedProcess[str]
+    seconds: float
+
+    @property
+    def lines(self) -> list[str]:
+        return self.result.stdout.splitlines()
+
+    def said(self, who: str, what: str) -> str:
+        """What AWS said to somebody who tried something."""
+        (line,) = [line for line in self.lines if f" {who} " in line and what in line]
+        return line.split()[-1]
+
+
+@pytest.fixture(scope="module")
+def played(machine_at: Callable[..., Machine], tmp_path_factory: pytest.TempPathFactory) -> Played:
+    machine = machine_at(tmp_path_factory.mktemp("demo"), FOREIGN)
+    aws = machine.folder / "home" / ".aws"
+    aws.mkdir()
+    (aws / "config").write_text(f"[default]\nendpoint_url = {ELSEWHERE}\n")
+    (aws / "credentials").write_text("[default]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\n")
+    began = time.monotonic()
+    result = machine.run(*DEMO)
+    return Played(machine, result, time.monotonic() - began)
+
+
+def test_everything_is_as_promised_in_less_than_a_minute(played: Played) -> None:
+    assert played.result.returncode == 0, played.result.stdout + played.result.stderr
+    assert played.result.stderr == ""
+    assert played.seconds < 60
+
+
+def test_what_people_can_do_is_what_aws_says(played: Played) -> None:
+    assert played.said("alice", "as she is every day") == "AccessDenied"
+    assert played.said("broker", "reads a report") == "AccessDenied"
+    assert played.said("bob", "reads on, by the same role") == "ok"
+    assert played.said("alice", "after she gave it back") == "AccessDenied"
+    assert played.said("alice", "ms before the deadline") == "ok"
+    assert played.said("alice", "ms after the deadline") == "AccessDenied"
+
+
+def test_the_overstay_is_measured(played: Played) -> None:
+    (measured,) = re.findall(r"measured overstay: (\d+) ms", played.result.stdout)
+    assert 0 <= int(measured) <= 1000
+
+
+def test_every_promise_is_summed_up(played: Played) -> None:
+    summary = played.result.stdout.partition("Shown in")[2]
+    for promise in (
+        "Nobody approves their own request.",
+        "Giving back ends exactly one session, at once.",
+        "The cloud holds the deadline, even with the broker dead.",
+        "No access without a signed decision.",
+        "An end is never refused.",
+        "The end is on record before the access exists.",
+        "Every change is in the trail, and an edit shows.",
+        "No credentials are stored or logged.",
+    ):
+        assert promise in summary
+
+
+def test_the_lines_fit_a_terminal_and_hold_no_credential(played: Played) -> None:
+    assert max(map(len, played.lines)) <= 80
+    assert re.search(r"A[KS]IA[0-9A-Z]{8}|FwoGZX|\x1b", played.result.stdout) is None
+
+
+def test_nothing_is_left_of_it(played: Played) -> None:
+    assert played.machine.left() == []
+
+
+@pytest.mark.parametrize(
+    ("after", "by"), [("reads a report", signal.SIGINT), ("time", signal.SIGTERM)]
+)
+def test_nothing_is_left_of_one_that_is_told_to_end(
+    machine_at: Callable[..., Machine], tmp_path: Path, after: str, by: signal.Signals
+) -> None:
+    machine = machine_at(tmp_path)
+    process = machine.start(*DEMO)
+    read_until(process, after)
+    code, said = ended(process, by)
+    assert code == 130
+    assert "Traceback" not in said
+    assert said.rstrip().endswith("Interrupted. Nothing is left running or lying about.")
+    assert machine.left() == []
+
+
+# What an operator gets who forgets to attach the deny document to the roles.
+WITHOUT_BOUNDARY = """
+import sys
+from functools import partial
+from jitcloud.cli.demo.play import play
+from jitcloud.cli.demo.setting import prepare
+sys.exit(play(partial(prepare, boundary=False)))
+"""
+
+
+def test_what_is_not_as_promised_is_said_and_fails(
+    machine_at: Callable[..., Machine], tmp_path: Path
+) -> None:
+    machine = machine_at(tmp_path)
+    result = machine.run(sys.executable, "-u", "-c", WITHOUT_BOUNDARY)
+    assert result.returncode == 1
+    told = " ".join(result.stdout.partition("Not as promised:")[2].split())
+    assert re.fullmatch(
+        r"alice reads, [0-9]+ ms after she gave it back: expected AccessDenied, got ok\.", told
+    )
+    assert machine.left() == []
