@@ -72,7 +72,7 @@ class Advance:
         return request
 
     def wake_slot(self, key: SlotKey) -> Slot | None:
-        """Drive a slot whose wake-up has come; leave one alone that was driven meanwhile."""
+        """Drive a slot whose wake-up has come; leave alone what was driven just now."""
         slot = self.ledger.store.slot(key)
         if slot is None or slot.wake_at is None or slot.wake_at > self.converger.clock():
             return slot
@@ -153,7 +153,8 @@ class Advance:
         if now >= request.updated_at + FAIL_AFTER:
             trouble = "" if slot is None else slot.trouble
             return self._end(request, Cause.FAILED, trouble or "The cloud never showed it.", now)
-        self._put_off(request, slot, now)
+        later = ending.look_again(self.ledger, request, now)
+        self.ledger.put_off(request, min(later, lifecycle.deadline(request)))
         return None
 
     # ── Out ──────────────────────────────────────────────────────────────────────────────────
@@ -182,12 +183,7 @@ class Advance:
     # ── Places ───────────────────────────────────────────────────────────────────────────────
 
     def _converge(self, place: Place | None) -> Slot | None:
-        return None if place is None else self.converger.converge(place.key)
-
-    def _put_off(self, request: Request, slot: Slot | None, now: datetime) -> None:
-        wake_at = None if slot is None else slot.wake_at
-        later = now + slots.FIRST_RETRY if wake_at is None or wake_at <= now else wake_at
-        self.ledger.put_off(request, min(later, lifecycle.deadline(request)))
+        return None if place is None else self.wake_slot(place.key)
 
 
 def _shows(slot: Slot, request: Request, now: datetime) -> bool:

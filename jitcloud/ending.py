@@ -89,7 +89,11 @@ def sessions_are_dead(request: Request, now: datetime) -> bool:
 def look_again(ledger: Ledger, request: Request, now: datetime) -> datetime:
     """When a request whose end is not proven yet is worth another look."""
     places = (request.places.grant, request.places.denial)
-    wakes = [ledger.slot_at(place).wake_at for place in places if place is not None]
+    stood = [ledger.slot_at(place) for place in places if place is not None]
+    wakes = [slot.wake_at for slot in stood]
+    if any(slot.claim is not None for slot in stood):
+        # Somebody drives it just now, and may be done long before the claim ends.
+        wakes.append(now + slots.FIRST_RETRY)
     if request.credentials_dead_by is not None:
         wakes.append(min(lifecycle.deadline(request), request.credentials_dead_by) + SKEW)
     return min((at for at in wakes if at is not None and at > now), default=now + slots.FIRST_RETRY)

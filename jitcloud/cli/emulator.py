@@ -60,7 +60,10 @@ Ctrl-C ends it, and nothing of it stays."""
 
 
 def run(port: int | None = None) -> int:
-    """Serve on this port, or on ``PORT``, until told to stop; return 0 then, and 1 should the emulator end by itself."""
+    """Serve on this port, else on ``PORT``, until told to stop.
+
+    Returns 0 then, and 1 should the emulator end by itself.
+    """
     check_installed()
     # It needs what was just looked for.
     from jitcloud.emulators import ministack  # noqa: PLC0415

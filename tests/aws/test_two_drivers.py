@@ -177,6 +177,7 @@ def _minted(answer: bytes) -> Credentials:
     from botocore.session import get_session  # noqa: PLC0415
 
     model = get_session().get_service_model("sts").operation_model("AssumeRole")
+    assert model.output_shape is not None
     parsed = create_parser("query").parse(
         {"body": answer, "headers": {}, "status_code": 200}, model.output_shape
     )

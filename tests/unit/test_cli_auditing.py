@@ -45,8 +45,8 @@ def test_the_story_of_a_grant_reads_from_the_top(cli: CliWorld) -> None:
     assert said.code == 0
     assert said.out.splitlines() == [
         (
-            "1. 2026-12-01T09:00:00Z ana (unsafe-local): ana asks for prod-write, Write in production,"
-            " which is write in prod, for 30m: “testing”."
+            "1. 2026-12-01T09:00:00Z ana (unsafe-local): ana asks for prod-write, Write in"
+            " production, which is write in prod, for 30m: “testing”."
         ),
         (
             "2. 2026-12-01T09:00:00Z ana (unsafe-local): policy wants a yes from 1 of leads until"
@@ -173,7 +173,7 @@ def test_verify_as_json(cli: CliWorld) -> None:
 def test_one_finding_hides_no_other(cli: CliWorld) -> None:
     names = [cli.ask("prod-write"), cli.ask("prod-write"), cli.ask("prod-write")]
     for name in names[:2]:
-        edit(cli, f"UPDATE events SET hash = '0' WHERE request = '{name}' AND seq = 2")
+        edit(cli, f"UPDATE events SET hash = '0' WHERE request = '{name}' AND seq = 2")  # noqa: S608 - our own id
     said = cli.jit("audit", "verify")
     assert said.code == 1
     assert "3 requests" in said.out

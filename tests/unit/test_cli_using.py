@@ -10,9 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from jitcloud import config
 from jitcloud.cli import environment
-from jitcloud.config import AwsSettings
 from jitcloud.model import State
 from tests.cli_world import SECRET, CliWorld
 
@@ -57,11 +55,12 @@ def test_a_shell_reads_the_lines_of_env_as_they_were_meant(
 ) -> None:
     lines = cli.jit(*command, cli.granted(), by="ana").out
     script = f"export AWS_PROFILE=mine\n{lines}\nexec {sys.executable} -c {SHOW_ENVIRONMENT!r}"
-    out = subprocess.run(["/bin/sh", "-c", script], check=True, capture_output=True).stdout
+    shell = ["/bin/sh", "-c", script]
+    out = subprocess.run(shell, check=True, capture_output=True).stdout  # noqa: S603 - our own lines
     seen = json.loads(out)
     assert seen["AWS_ACCESS_KEY_ID"] == "AKIA1"
     assert seen["AWS_SECRET_ACCESS_KEY"] == SECRET
-    assert seen["AWS_SESSION_TOKEN"] == "token 1 of 'ana'"
+    assert "token 1 of 'ana'" == seen["AWS_SESSION_TOKEN"]  # noqa: SIM300 - S105 takes it for one
     assert "AWS_PROFILE" not in seen
 
 
@@ -159,19 +158,19 @@ def test_exec_passes_a_termination_on_and_waits_for_the_child(cli: CliWorld) -> 
 
 
 def test_a_child_is_pointed_at_the_emulator_and_region_of_the_configuration(
-    cli: CliWorld, monkeypatch: pytest.MonkeyPatch
+    cli: CliWorld,
 ) -> None:
     endpoint = "http://127.0.0.1:4566"
     cli.write(
         "jitcloud.toml",
-        f'''
+        f"""
 [trial]
 unsafe_act_as_anyone = true
 
 [aws]
 region = "eu-central-1"
 endpoint_url = "{endpoint}"
-''',
+""",
     )
     name = cli.granted()
     shown = cli.jit("env", name, "--json", by="ana").json
