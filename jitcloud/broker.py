@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
 
 from ulid import ULID
 
-from jitcloud import ending, lifecycle, text
+from jitcloud import ending, issuing, lifecycle, text
 from jitcloud.errors import Conflict, Invalid, NotFound, Refused
 from jitcloud.judge import Judge
-from jitcloud.ledger import Ledger
+from jitcloud.ledger import Ledger, again_on_conflict
 from jitcloud.model import (
     Activate,
     Actor,
@@ -38,12 +37,7 @@ from jitcloud.model import (
     Vote,
     Voted,
 )
-from jitcloud.ports import Page, Sessions
-
-T = TypeVar("T")
-
-TRIES = 10
-"""How often a command is decided anew when others change the same request at the same time."""
+from jitcloud.ports import Clock, Page
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,47 +236,14 @@ class Broker:
 
     # ── Credentials ──────────────────────────────────────────────────────────────────────────
 
-    def issue(self, caller: Caller, name: RequestId, clock: Callable[[], datetime]) -> Credentials:
-        """Mint one set of credentials for the holder of an active grant.
+    def issue(self, caller: Caller, name: RequestId, clock: Clock) -> Credentials:
+        """Mint one set of credentials for the holder of an active grant; see ``issuing``."""
+        self._speaker(caller)
 
-        They work until the deadline at the latest, and are neither stored nor logged.
-        """
-        # Nothing may be minted that nobody has a record of, so:
-        #
-        # 1. Record that a set is about to be minted, fenced on the grant being active. A crash
-        #    after this leaves a record and no credentials.
-        # 2. Mint. A crash after this leaves credentials that nobody holds, dead at the deadline.
-        # 3. Hand them out only if the grant was not ended meanwhile.
-        speaker = self._speaker(caller)
+        def own() -> tuple[Request, Actor]:
+            return _own(self.ledger.verified(name, clock()), caller), _actor(caller)
 
-        def record() -> tuple[Request, timedelta, datetime]:
-            now = clock()
-            request = _own(self.ledger.verified(name, now), caller)
-            mechanism = self._sessions(request)
-            window = lifecycle.active_window(request)
-            lifetime = mechanism.lifetime(request, window, now)
-            issuing = lifecycle.issue(request, lifetime, mechanism.timeout, now)
-            after = self.ledger.record(request, (issuing,), actor=_actor(caller), now=now)
-            return after, lifetime, now
-
-        request, lifetime, now = again_on_conflict(record)  # (1)
-        window = lifecycle.active_window(request)
-        made = self._sessions(request).issue(request, window, lifetime, now)  # (2)
-        still = self.ledger.load(name)
-        if still.state is not State.ACTIVE or clock() >= window.deadline:  # (3)
-            raise Refused(
-                f"Request {name} ended while credentials were being made for {speaker.name}."
-            )
-        return made
-
-    def _sessions(self, request: Request) -> Sessions:
-        mechanism = self.judge.mechanisms.get(request.entitlement.mechanism)
-        if mechanism is None or not isinstance(mechanism, Sessions):
-            raise Refused(
-                f"{request.entitlement.mechanism} hands out no credentials: "
-                "your own sign-in has the access while the grant is active."
-            )
-        return mechanism
+        return issuing.issue(self.ledger, self.judge, own, clock)
 
     # ── Reading ──────────────────────────────────────────────────────────────────────────────
 
@@ -326,16 +287,6 @@ class Broker:
             else lifecycle.undecided_until(ask, self.patience.decision)
         )
         return Decided(decision=decision, policy=self.judge.ref, lapses_at=lapses_at)
-
-
-def again_on_conflict(decide: Callable[[], T]) -> T:
-    """Decide, and when somebody else committed first, decide again on what they left."""
-    for _ in range(TRIES - 1):
-        try:
-            return decide()
-        except Conflict:
-            continue
-    return decide()
 
 
 def _own(request: Request, caller: Caller) -> Request:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TypeVar
 
 from jitcloud import lifecycle, slots
 from jitcloud.audit import chain
 from jitcloud.audit.verify import verified
-from jitcloud.errors import Misconfigured, NotFound
+from jitcloud.errors import Conflict, Misconfigured, NotFound
 from jitcloud.model import (
     BROKER,
     SKEW,
@@ -21,6 +22,11 @@ from jitcloud.model import (
     Slot,
 )
 from jitcloud.ports import Change, Signer, Store, Verifier
+
+T = TypeVar("T")
+
+TRIES = 10
+"""How often a command is decided anew when others change the same request at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,3 +101,13 @@ class Ledger:
     def slot_at(self, place: Place) -> Slot:
         """Return the slot of a place, stored or new."""
         return self.store.slot(place.key) or slots.at(place)
+
+
+def again_on_conflict(decide: Callable[[], T]) -> T:
+    """Decide, and when somebody else committed first, decide again on what they left."""
+    for _ in range(TRIES - 1):
+        try:
+            return decide()
+        except Conflict:
+            continue
+    return decide()

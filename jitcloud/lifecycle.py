@@ -176,11 +176,17 @@ def wake_at(request: Request) -> datetime | None:
 
 def deadline(request: Request) -> datetime:
     """The instant from which access must be gone. Raises ``Tampered`` if none was recorded."""
-    return active_window(request).deadline
+    return _window(request).deadline
 
 
 def active_window(request: Request) -> Window:
-    """Return the window that activation fixed. Raises ``Tampered`` if none was recorded."""
+    """Return the window of a grant that is active. Raises ``Refused`` for any other."""
+    if request.state is not State.ACTIVE:
+        raise Refused(_no_credentials(request))
+    return _window(request)
+
+
+def _window(request: Request) -> Window:
     if request.window is None:
         raise Tampered(f"Request {request.id} is {request.state} but has no window.")
     return request.window
@@ -251,8 +257,6 @@ def issue(request: Request, lifetime: timedelta, timeout: timedelta, now: dateti
     ``timeout`` bounds how late the minting call can still land, so that after ``dead_by``
     nothing it made is alive at the cloud.
     """
-    if request.state is not State.ACTIVE:
-        raise Refused(_no_credentials(request))
     left = deadline(request) - now
     if left <= timedelta(0):
         raise Refused(f"Request {request.id} has reached its deadline; ask again if you need more.")

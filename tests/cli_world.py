@@ -186,7 +186,7 @@ class CliWorld:
     monkeypatch: pytest.MonkeyPatch
     time: Time = field(default_factory=Time)
     sessions: MemorySessions = field(default_factory=MemorySessions)
-    keyring: MemoryKeyring = field(default_factory=MemoryKeyring)
+    keyring: MemoryKeyring | None = field(default_factory=MemoryKeyring)
     environment: dict[str, str] = field(default_factory=lambda: {"PATH": "/usr/bin:/bin"})
     sleep: Callable[[float], None] = nothing
 

@@ -48,12 +48,23 @@ def _demo() -> int:
     return _run("jitcloud.cli.demo")
 
 
-def _emulator() -> int:
-    """Run the emulated AWS on this machine, to try your own configuration against."""
-    return _run("jitcloud.cli.emulator")
+def _emulator(
+    port: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            max=65535,
+            help="Where to listen; else where the folder of init looks for it.",
+            show_default=False,
+        ),
+    ] = None,
+) -> int:
+    """Run an AWS on this machine to try your own configuration against, until Ctrl-C."""
+    return _run("jitcloud.cli.emulator", port)
 
 
-def _run(module: str) -> int:
+def _run(module: str, *args: object) -> int:
     """Run what has a module of its own: it loads an SDK and an emulator, and this does not."""
     try:
         found = import_module(module)
@@ -63,7 +74,7 @@ def _run(module: str) -> int:
         raise Misconfigured(
             f"This needs {exc.name}; run: pip install 'jitcloud[aws,emulators]'."
         ) from exc
-    code: int = found.run()
+    code: int = found.run(*args)
     return code
 
 

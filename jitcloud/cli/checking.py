@@ -15,7 +15,8 @@ import typer
 
 from jitcloud.cli import say
 from jitcloud.cli.exits import ExitCode
-from jitcloud.cli.program import Program, program_of
+from jitcloud.cli.program import FILE, Program, program_of
+from jitcloud.clock import utc_now
 from jitcloud.durations import parse_duration
 from jitcloud.errors import JitError, Misconfigured
 from jitcloud.text import printable
@@ -54,6 +55,7 @@ def check(
     program = program_of(context)
     length = parse_duration(duration)
     checked = Checked(risks=list(_about_this_machine()))
+    checked.findings += _in_single_files(program.file)
     try:
         with program.opened() as jitcloud:
             checked.risks += _about(jitcloud.deployment)
@@ -61,9 +63,39 @@ def check(
             if clouds:
                 _ask_clouds(jitcloud.deployment, length, checked)
     except Misconfigured as exc:
-        checked.findings += str(exc).splitlines()
+        checked.findings += [line for line in _lines(exc) if line not in checked.findings]
     _tell(program, checked)
     return ExitCode.TROUBLES if checked.findings else ExitCode.OK
+
+
+def _in_single_files(file: Path) -> Iterator[str]:
+    """Yield what is wrong with files that can be read by themselves.
+
+    Opening the deployment stops at the first file that is wrong: one would hide the next.
+    """
+    from jitcloud import config  # noqa: PLC0415 - it loads pydantic and cedarpy
+    from jitcloud.audit import keys  # noqa: PLC0415
+    from jitcloud.catalog import Catalog  # noqa: PLC0415
+
+    folder = file if file.is_dir() else file.parent
+    try:
+        settings = config.read_settings(file / FILE if file.is_dir() else file)
+        mechanisms, _ = config.clouds(settings, utc_now)
+    except Misconfigured as exc:
+        yield from _lines(exc)
+        return
+    for read in (
+        lambda: keys.load(folder / settings.signing.folder),
+        lambda: Catalog.load(folder / settings.catalog, mechanisms),
+    ):
+        try:
+            read()
+        except Misconfigured as exc:
+            yield from _lines(exc)
+
+
+def _lines(error: Misconfigured) -> list[str]:
+    return str(error).splitlines()
 
 
 def _tell(program: Program, checked: Checked) -> None:
@@ -122,7 +154,7 @@ def _about(deployment: Deployment) -> Iterator[str]:
         yield f"endpoint_url is set: AWS is an emulator at {settings.aws.endpoint_url}."
     if settings.policy.freeze:
         yield "freeze is on: rules see a change freeze."
-    files = (Path("jitcloud.toml"), settings.catalog, settings.people, settings.policy.folder)
+    files = (Path(FILE), settings.catalog, settings.people, settings.policy.folder)
     policies = sorted((folder / settings.policy.folder).glob("*.cedar"))
     for path in (*(folder / name for name in files), *policies):
         if _is_open(path):

@@ -32,12 +32,20 @@ def run(args: Sequence[str], program: Program | None = None) -> int:
         code = command().main(list(args), prog_name=NAME, standalone_mode=False, obj=program)
         sys.stdout.flush()  # while what goes wrong with it can still be said
     except BrokenPipeError:
-        # Whoever read has read enough; nor must the interpreter complain when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.TROUBLES
+        return ExitCode.TROUBLES  # whoever read has read enough
     except (Exception, KeyboardInterrupt) as exc:  # noqa: BLE001 - the last resort: nobody reads a traceback
         return _failed(program, exc)
+    finally:
+        _let_go_of_output()
     return int(code or 0)
+
+
+def _let_go_of_output() -> None:
+    """See that nothing is left to write: the interpreter would complain about it at its end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _failed(program: Program, exc: BaseException) -> ExitCode:

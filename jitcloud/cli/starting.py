@@ -85,7 +85,6 @@ def _new_key(path: Path, name: str) -> str:
 def _starter(folder: Traversable, name: Path) -> Iterator[tuple[Path, str]]:
     for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
         if entry.is_dir():
-            if not entry.name.startswith("_"):
-                yield from _starter(entry, name / entry.name)
-        elif not entry.name.endswith((".py", ".pyc")):
+            yield from _starter(entry, name / entry.name)
+        else:
             yield name / _RENAMED.get(entry.name, entry.name), entry.read_text("utf-8")

@@ -61,6 +61,7 @@ def credentials(
     program = program_of(context)
     wanted = format_ or (Format.JSON if program.json else Format.PROCESS)
     name = parse_request_id(request)
+    _warn_whoever_looks()
     with program.acting() as acting:
         if wanted is Format.PROCESS:
             found = _issued(acting, name) if no_cache else _kept_or_new(program, acting, name)
@@ -77,11 +78,7 @@ def env(context: typer.Context, request: RequestArgument) -> int:
     program = program_of(context)
     with program.acting() as acting:
         variables = _variables(program, acting, _issued(acting, parse_request_id(request)))
-    if sys.stdout.isatty():
-        say.aside(
-            "These lines are secret, and are on your screen now. They are meant for a shell: "
-            'eval "$(jitcloud env …)".'
-        )
+    _warn_whoever_looks()
     if program.json:
         say.as_json(variables)
     else:
@@ -113,6 +110,14 @@ def exec_(
             program.kept(acting.deployment).forget(name)
             acting.give_back(name)
     return code
+
+
+def _warn_whoever_looks() -> None:
+    if sys.stdout.isatty():
+        say.aside(
+            "What follows is secret, and is on your screen. It is meant for another program,"
+            ' such as a shell: eval "$(jitcloud env …)".'
+        )
 
 
 def _issued(acting: Acting, name: RequestId) -> Credentials:

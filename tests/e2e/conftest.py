@@ -129,15 +129,7 @@ class Emulator:
 
 
 def emulator_command(port: int) -> list[str]:
-    return [sys.executable, "-c", _AT_PORT, str(port)]
-
-
-_AT_PORT = """
-import sys
-from jitcloud.cli import emulator, main
-emulator.PORT = int(sys.argv[1])
-sys.exit(main(["emulator"]))
-"""
+    return [str(BIN / "jitcloud"), "emulator", "--port", str(port)]
 
 
 @pytest.fixture(scope="session")

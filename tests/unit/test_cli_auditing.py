@@ -203,8 +203,9 @@ def test_a_request_that_nothing_will_wake_is_a_finding(cli: CliWorld) -> None:
 
 
 def test_on_a_terminal_verify_counts(cli: CliWorld, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jitcloud.cli.auditing.SHOW_PROGRESS_EVERY", 1)
+    monkeypatch.setattr("jitcloud.cli.auditing.SHOW_PROGRESS_EVERY", 2)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    cli.ask()
     cli.ask()
     assert cli.jit("audit", "verify").code == 0
 

@@ -136,8 +136,8 @@ def test_an_email_in_other_case_names_the_same_person(cli: CliWorld) -> None:
         "31d",
         "∞",
         "٣m",
-    ]
-    + ["9" * 5000 + "h"],
+        "9" * 5000 + "h",
+    ],
 )
 def test_a_duration_that_is_none_is_not_understood(cli: CliWorld, duration: str) -> None:
     code, err = ask(cli, **{"for": duration})

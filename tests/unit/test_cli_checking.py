@@ -52,6 +52,20 @@ def test_every_finding_is_told_on_a_line(cli: CliWorld) -> None:
     assert len(shown["findings"]) >= 4
 
 
+def test_one_file_that_is_wrong_does_not_hide_the_next(cli: CliWorld) -> None:
+    catalog = (cli.folder / "catalog.toml").read_text()
+    cli.write("catalog.toml", catalog.replace("title =", "titel ="))
+    cli.write("people.toml", "persons = 5")
+    (cli.folder / "keys" / "signing-key.pem").unlink()
+    findings = cli.jit("check", "--json").json["findings"]
+    for wrong in ("titel", "There is no signing key"):
+        assert [line for line in findings if wrong in line]
+    assert len(findings) == len(set(findings))
+    (cli.folder / "jitcloud.toml").unlink()
+    (finding,) = cli.jit("check", "--json").json["findings"]
+    assert finding.startswith("jitcloud.toml cannot be read")
+
+
 def test_files_that_others_may_write_are_a_risk(cli: CliWorld) -> None:
     cli.jit("check")  # makes the record
     (cli.folder / "catalog.toml").chmod(0o666)

@@ -21,12 +21,17 @@ def key_id(cli: CliWorld, name: str, *more: str, by: str = "ana") -> str:
     return shown
 
 
+def held(cli: CliWorld) -> dict[tuple[str, str], str]:
+    assert cli.keyring is not None
+    return cli.keyring.held
+
+
 def test_a_set_is_kept_and_handed_out_again(cli: CliWorld) -> None:
     name = cli.granted()
     assert [key_id(cli, name) for _ in range(3)] == ["AKIA1"] * 3
     assert cli.sessions.issued == 1
     assert cli.now(name).issued == 1
-    ((service, username),) = cli.keyring.held
+    ((service, username),) = held(cli)
     assert service == "jitcloud"
     assert username.startswith(f"{name}@")
 
@@ -38,7 +43,7 @@ def test_a_set_is_renewed_when_it_has_less_than_a_minute_left(cli: CliWorld) -> 
     assert key_id(cli, name) == "AKIA1"
     cli.time.forward(seconds=1)
     assert key_id(cli, name) == "AKIA2"
-    assert len(cli.keyring.held) == 1
+    assert len(held(cli)) == 1
 
 
 def test_a_set_that_lasts_until_the_deadline_is_handed_out_to_the_end(cli: CliWorld) -> None:
@@ -56,7 +61,7 @@ def test_after_the_deadline_nothing_is_handed_out_and_nothing_kept(cli: CliWorld
     cli.time.forward(minutes=10)
     said = cli.jit("credentials", name, by="ana")
     assert (said.code, said.out) == (3, "")
-    assert not cli.keyring.held
+    assert not held(cli)
 
 
 @pytest.mark.parametrize("command", [("give-back",), ("revoke", "--because", "leak")])
@@ -65,18 +70,18 @@ def test_an_early_end_forgets_the_set(cli: CliWorld, command: tuple[str, ...]) -
     key_id(cli, name)
     verb, *more = command
     assert cli.jit(verb, name, *more, by="ana").code == 0
-    assert not cli.keyring.held
+    assert not held(cli)
 
 
 def test_a_set_is_not_handed_out_once_another_machine_has_ended_the_grant(cli: CliWorld) -> None:
     name = cli.granted()
     key_id(cli, name)
-    kept = dict(cli.keyring.held)
+    kept = dict(held(cli))
     cli.jit("revoke", name, "--because", "leak", by="caro")
-    cli.keyring.held = kept
+    held(cli).update(kept)
     said = cli.jit("credentials", name, by="ana")
     assert (said.code, said.out) == (3, "")
-    assert not cli.keyring.held
+    assert not held(cli)
 
 
 def test_a_set_is_handed_to_its_holder_alone(cli: CliWorld) -> None:
@@ -84,7 +89,7 @@ def test_a_set_is_handed_to_its_holder_alone(cli: CliWorld) -> None:
     key_id(cli, name)
     said = cli.jit("credentials", name, by="ben")
     assert (said.code, said.out) == (4, "")
-    assert cli.keyring.held
+    assert held(cli)
 
 
 def test_a_set_is_not_handed_to_who_was_disabled_since(cli: CliWorld) -> None:
@@ -99,7 +104,7 @@ def test_a_set_is_not_handed_to_who_was_disabled_since(cli: CliWorld) -> None:
 def test_no_cache_leaves_the_keyring_alone(cli: CliWorld) -> None:
     name = cli.granted()
     assert key_id(cli, name, "--no-cache") == "AKIA1"
-    assert not cli.keyring.held
+    assert not held(cli)
     assert key_id(cli, name) == "AKIA2"
     assert key_id(cli, name, "--no-cache") == "AKIA3"
 
@@ -109,14 +114,14 @@ def test_only_sets_for_a_process_are_kept(cli: CliWorld) -> None:
     cli.jit("credentials", name, "--format", "json", by="ana")
     cli.jit("env", name, by="ana")
     cli.jit("exec", name, "--", "true", by="ana")
-    assert not cli.keyring.held
+    assert not held(cli)
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "not json", '{"expires_at": 5}'])
 def test_a_kept_set_that_cannot_be_read_is_made_anew(cli: CliWorld, text: str) -> None:
     name = cli.granted()
     key_id(cli, name)
-    cli.keyring.held = dict.fromkeys(cli.keyring.held, text)
+    held(cli).update(dict.fromkeys(held(cli), text))
     assert key_id(cli, name) == "AKIA2"
 
 
@@ -126,6 +131,13 @@ class BrokenKeyring(MemoryKeyring):
 
     def set_password(self, service: str, username: str, password: str) -> NoReturn:
         raise RuntimeError(service, username, password)
+
+
+def test_without_a_keyring_a_set_is_made_each_time(cli: CliWorld) -> None:
+    cli.keyring = None
+    name = cli.granted()
+    assert [key_id(cli, name), key_id(cli, name)] == ["AKIA1", "AKIA2"]
+    assert cli.jit("give-back", name, by="ana").code == 0
 
 
 def test_a_keyring_that_fails_costs_a_set_and_no_more(cli: CliWorld) -> None:
@@ -147,7 +159,7 @@ def test_two_deployments_on_one_machine_do_not_mix(
     for world in (cli, other):
         world.ask("dev-read", "--id", name)
         key_id(world, name)
-    assert len(cli.keyring.held) == 2
+    assert len(held(cli)) == 2
 
 
 # ── Which keyring ────────────────────────────────────────────────────────────────────────────

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -127,6 +129,23 @@ def test_ctrl_c_ends_quietly(cli: CliWorld, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("jitcloud.library.Jitcloud.acting_as", interrupted)
     said = cli.jit("list", by="ana")
     assert (said.code, said.out, said.err) == (130, "", "")
+
+
+@pytest.fixture
+def unread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Standard output is a pipe whose reader has gone."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as stdout:
+        monkeypatch.setattr(sys, "stdout", stdout)
+        yield
+
+
+@pytest.mark.usefixtures("unread")
+def test_a_reader_that_has_read_enough_is_no_trouble(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--version"], Program()) == 1
+    assert capsys.readouterr().err == ""
+    assert run(["--version"], Program()) == 0  # what is written from now on goes nowhere
 
 
 # ── What was typed wrong ─────────────────────────────────────────────────────────────────────
@@ -316,6 +335,41 @@ def test_main_runs_what_was_typed(
     monkeypatch.setattr(sys, "argv", ["jitcloud", "--version"])
     assert command_line.main() == 0
     assert capsys.readouterr().out
+
+
+def test_demo_and_emulator_are_loaded_only_to_run_them(
+    cli: CliWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[tuple[str, tuple[object, ...]]] = []
+
+    class Loaded:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def run(self, *args: object) -> int:
+            ran.append((self.name, args))
+            return 1
+
+    monkeypatch.setattr("jitcloud.cli.app.import_module", Loaded)
+    assert cli.jit("demo").code == 1
+    assert cli.jit("emulator").code == 1
+    assert cli.jit("emulator", "--port", "4999").code == 1
+    assert cli.jit("emulator", "--port", "0").code == 2
+    assert ran == [
+        ("jitcloud.cli.demo", ()),
+        ("jitcloud.cli.emulator", (None,)),
+        ("jitcloud.cli.emulator", (4999,)),
+    ]
+
+
+def test_a_module_of_our_own_that_is_missing_is_a_defect(
+    cli: CliWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(name: str) -> NoReturn:
+        raise ModuleNotFoundError(name=name)
+
+    monkeypatch.setattr("jitcloud.cli.app.import_module", missing)
+    assert cli.jit("demo").code == 70
 
 
 def test_the_demo_says_what_it_needs(cli: CliWorld, monkeypatch: pytest.MonkeyPatch) -> None:

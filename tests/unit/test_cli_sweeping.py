@@ -40,6 +40,17 @@ def test_a_sweep_goes_on_until_nothing_more_is_due(
     assert not batches
 
 
+def test_a_sweep_takes_on_no_more_than_it_should(
+    cli: CliWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swept: list[object] = []
+    more = Swept(woken=1000, troubles=(), more=True)
+    monkeypatch.setattr("jitcloud.cli.sweeping.ROUNDS", 2)
+    monkeypatch.setattr(library, "sweep", lambda _: swept.append(1) or more)
+    assert cli.jit("sweep").code == 0
+    assert len(swept) == 2
+
+
 def test_a_sweep_that_gets_nowhere_stops(cli: CliWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     stuck = Swept(woken=1, troubles=(("slot", "The cloud said no."),), more=True)
     monkeypatch.setattr(library, "sweep", lambda _: stuck)

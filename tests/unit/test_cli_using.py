@@ -64,13 +64,15 @@ def test_a_shell_reads_the_lines_of_env_as_they_were_meant(
     assert "AWS_PROFILE" not in seen
 
 
-def test_env_warns_whoever_has_it_on_a_screen(
+def test_secrets_on_a_screen_are_pointed_out(
     cli: CliWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = cli.granted()
-    assert not cli.jit("env", name, by="ana").err
+    for command in ("env", "credentials"):
+        assert not cli.jit(command, name, by="ana").err
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
-    assert "are on your screen now" in cli.jit("env", name, by="ana").err
+    for command in ("env", "credentials"):
+        assert "is on your screen" in cli.jit(command, name, by="ana").err
 
 
 def test_env_as_json(cli: CliWorld) -> None:
@@ -178,6 +180,8 @@ endpoint_url = "{endpoint}"
     assert shown["AWS_ENDPOINT_URL"] == endpoint
     cli.environment["AWS_DEFAULT_REGION"] = "us-west-2"
     assert "AWS_REGION" not in cli.jit("env", name, "--json", by="ana").json
+    cli.write("jitcloud.toml", "[trial]\nunsafe_act_as_anyone = true\n[aws]\n")
+    assert "AWS_ENDPOINT_URL" not in cli.jit("env", name, "--json", by="ana").json
 
 
 def test_a_scheduled_start_that_has_come_needs_no_sweep(cli: CliWorld) -> None:

@@ -24,7 +24,12 @@ LOG = "broker.log"
 
 
 class Said(JitError):
-    """The broker said no: its own sentence."""
+    """The broker said no: its own sentence, and which kind of no that is."""
+
+    def __init__(self, kind: str, sentence: str) -> None:
+        """Take over both from the broker's process."""
+        super().__init__(sentence)
+        self.kind = kind
 
 
 class BrokerProcess:
@@ -124,7 +129,7 @@ class BrokerProcess:
             pass  # it is gone; why, shows when its answer is read
         answer = self._hear()
         if "error" in answer:
-            raise Said(str(answer["message"]))
+            raise Said(str(answer["error"]), str(answer["message"]))
         return answer
 
     def _hear(self) -> Mapping[str, object]:

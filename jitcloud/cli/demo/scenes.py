@@ -18,6 +18,7 @@ from jitcloud.cli.demo.timeline import Timeline, Unexpected
 from jitcloud.clock import utc_now
 from jitcloud.durations import format_duration
 from jitcloud.emulators.account import OK, read, write
+from jitcloud.errors import JitError, Refused, Tampered
 from jitcloud.model import PersonId, Request, State
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class Story:
         say.tell("alice", "asks for credentials at once")
         self._refused(lambda: self.broker.credentials("alice", request))
         say.tell("alice", "approves it herself: she is in staff, too")
-        self._refused(lambda: self.broker.approve("alice", request))
+        self._refused(lambda: self.broker.approve("alice", request), Refused)
         say.showed("Nobody approves their own request.", "alice tried, and was refused")
         self._try("alice", "tries to change a report", write, DENIED, by="alice-reads")
         say.tell("bob", "approves it")
@@ -151,7 +152,7 @@ class Story:
         say.tell("demo", f"starts a new broker, process {self.broker.pid}, on the same record")
         self._expect(self.broker.hasten("carol", waits), State.ACTIVE, "the forged record")
         say.tell("carol", "asks for credentials: the record says she is active")
-        self._refused(lambda: self.broker.credentials("carol", waits))
+        self._refused(lambda: self.broker.credentials("carol", waits), Tampered)
         self._try("carol", "tries to change a report", write, DENIED)
         say.showed(
             "No access without a signed decision.", "a forged yes with right hashes got nothing"
@@ -191,12 +192,14 @@ class Story:
         self.s3[name] = self.setting.account.s3(self.broker.credentials(who, request))
         self.asked[name] = request
 
-    def _refused(self, command: Callable[[], object]) -> None:
+    def _refused(self, command: Callable[[], object], kind: type[JitError] = JitError) -> None:
         """Give a command that the broker must refuse, and show its sentence."""
         try:
             command()
         except Said as exc:
             self.timeline.quote("jitcloud", str(exc))
+            if kind is not JitError and exc.kind != kind.__name__:
+                raise Unexpected("The broker", expected=kind.__name__, got=exc.kind) from exc
         else:
             raise Unexpected("The broker", expected="a refusal", got="what was asked for")
 

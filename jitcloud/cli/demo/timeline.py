@@ -95,7 +95,11 @@ class Timeline:
         width = _NARROW if said else _WIDE
         # Ids are copied whole, and so are names with hyphens.
         first, *rest = textwrap.wrap(printable(what), width, break_on_hyphens=False) or [""]
-        row = Text(f"{when:>{_WHEN}}{_GAP}", "dim").append(f"{who:<{_WHO}}{_GAP}", "bold cyan")
+        row = (
+            Text()
+            .append(f"{when:>{_WHEN}}{_GAP}", "dim")
+            .append(f"{who:<{_WHO}}{_GAP}", "bold cyan")
+        )
         row.append(f"{first:<{width}}{_GAP}", style)
         row.append(printable(said), _STYLES.get(said, style))
         self._print(row)

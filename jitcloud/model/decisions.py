@@ -1,0 +1,113 @@
+"""The ask, and what policy and people say to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from jitcloud.model.catalog import Entitlement, Person
+from jitcloud.model.ids import Digest, PersonId, RuleId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """The facts of an ask, frozen at the moment it was made."""
+
+    person: PersonId
+    entitlement: Entitlement
+    duration: timedelta
+    justification: str
+    asked_at: datetime
+    start: datetime | None = None
+    """The asked start; None means as soon as it is approved."""
+    mfa_age: timedelta | None = None
+    """Age of the multi-factor sign-in when asked."""
+    ticket: str | None = None
+    incident: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approver:
+    """Somebody who may be asked to approve: a group, an on-call rotation or one person."""
+
+    kind: Literal["group", "rotation", "person"]
+    id: str
+
+    def includes(self, person: Person) -> bool:
+        """Whether the person is, right now, among those named."""
+        match self.kind:
+            case "group":
+                return self.id in person.groups
+            case "rotation":
+                return self.id in person.rotations
+            case "person":
+                return self.id == person.id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """So many yeses from any of these."""
+
+    count: int
+    approvers: tuple[Approver, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """Needs that are asked for at the same time; all must be met before the next stage."""
+
+    needs: tuple[Need, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """Who must say yes, stage after stage. Never empty: that would be an approval by nobody."""
+
+    stages: tuple[Stage, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activate:
+    """Policy lets the person in now."""
+
+    rules: tuple[RuleId, ...]
+    kind: Literal["activate"] = "activate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NeedsApproval:
+    """Policy lets the person in once these people have said yes."""
+
+    rules: tuple[RuleId, ...]
+    approval: Approval
+    kind: Literal["needs-approval"] = "needs-approval"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Denied:
+    """Policy does not let the person in; the sentences are for them."""
+
+    because: tuple[str, ...]
+    rules: tuple[RuleId, ...] = ()
+    kind: Literal["denied"] = "denied"
+
+
+Decision = Activate | NeedsApproval | Denied
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vote:
+    """One approver's yes, counted in the stage in which it was cast."""
+
+    by: PersonId
+    stage: int
+    at: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyRef:
+    """Which policy text decided."""
+
+    sha256: Digest

@@ -1,0 +1,163 @@
+"""Who gets credentials, and when nobody does, with a mechanism of sessions in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from jitcloud.errors import NotFound, Refused
+from jitcloud.model import (
+    Credentials,
+    Entitlement,
+    Evidence,
+    Guarantee,
+    PersonId,
+    Places,
+    Plan,
+    Request,
+    State,
+    Window,
+)
+from jitcloud.providers.memory import KIND
+from tests.world import World, caller
+
+
+@dataclass
+class MemorySessions:
+    """Sessions that the cloud itself ends at the deadline, and that nothing ends earlier."""
+
+    name: str = KIND
+    guarantee: Guarantee = Guarantee.CLOUD
+    timeout: timedelta = timedelta(seconds=10)
+    minted: list[Request] = field(default_factory=list)
+
+    def check(self, entitlement: Entitlement) -> tuple[str, ...]:  # noqa: ARG002 - takes any
+        return ()
+
+    def plan(self, entitlement: Entitlement, duration: timedelta, now: datetime) -> Plan:  # noqa: ARG002 - the same for all
+        return Plan(guarantee=self.guarantee, early_end="Nothing ends these early.")
+
+    def places(self, entitlement: Entitlement, person: PersonId) -> Places:  # noqa: ARG002 - none
+        return Places()
+
+    def lifetime(self, request: Request, window: Window, now: datetime) -> timedelta:  # noqa: ARG002 - what STS gives at least
+        return timedelta(minutes=15)
+
+    def issue(
+        self, request: Request, window: Window, lifetime: timedelta, now: datetime
+    ) -> Credentials:
+        self.minted.append(request)
+        return Credentials(
+            access_key_id="AKIA",
+            secret_access_key="secret",  # noqa: S106 - made up
+            session_token="token",  # noqa: S106 - made up
+            expires_at=min(now + lifetime, window.deadline),
+        )
+
+
+@pytest.fixture
+def sessions() -> MemorySessions:
+    return MemorySessions()
+
+
+@pytest.fixture
+def world(tmp_path: Path, sessions: MemorySessions) -> World:
+    return World(tmp_path, mechanisms={KIND: sessions})
+
+
+def issue(world: World, request: Request, person: str = "ana") -> Credentials:
+    return world.broker.issue(caller(person), request.id, world.time)
+
+
+def test_each_set_is_recorded_before_it_is_minted_and_clamped_to_the_deadline(
+    world: World, sessions: MemorySessions
+) -> None:
+    request = world.ask(minutes=10)
+    made = issue(world, request)
+    assert world.now(request).window is not None
+    assert made.expires_at == world.now(request).window.deadline  # type: ignore[union-attr] # seen above
+    issue(world, request)
+    assert [seen.issued for seen in sessions.minted] == [1, 2]
+
+
+def test_nobody_else_gets_them(world: World, sessions: MemorySessions) -> None:
+    request = world.ask()
+    with pytest.raises(NotFound, match="only the person who asked"):
+        issue(world, request, "ben")
+    assert sessions.minted == []
+
+
+def test_there_are_none_before_approval(world: World) -> None:
+    with pytest.raises(Refused, match="still waits for approval"):
+        issue(world, world.ask(what="prod-write"))
+
+
+def test_there_are_none_before_the_start(world: World) -> None:
+    request = world.ask(start=world.time() + timedelta(hours=1))
+    with pytest.raises(Refused, match="not active yet"):
+        issue(world, request)
+
+
+def test_there_are_none_after_the_deadline_though_nobody_has_swept(
+    world: World, sessions: MemorySessions
+) -> None:
+    request = world.ask(minutes=10)
+    world.time.forward(minutes=10)
+    with pytest.raises(Refused, match="reached its deadline"):
+        issue(world, request)
+    assert sessions.minted == []
+
+
+def test_there_are_none_so_near_the_deadline_that_they_might_come_after_it(world: World) -> None:
+    request = world.ask(minutes=10)
+    world.time.forward(minutes=9, seconds=51)
+    with pytest.raises(Refused, match="ends in 9 s, too soon"):
+        issue(world, request)
+
+
+def test_there_are_none_after_the_end(world: World) -> None:
+    request = world.give_back(world.ask())
+    with pytest.raises(Refused, match="gives no access: it is ended"):
+        issue(world, request)
+
+
+def test_what_was_never_issued_needs_no_ending(world: World) -> None:
+    request = world.give_back(world.ask())
+    assert request.evidence is Evidence.NOTHING_ISSUED
+
+
+def test_what_cannot_be_ended_early_is_not_said_to_be_ended_early(world: World) -> None:
+    request = world.ask(minutes=10)
+    issue(world, request)
+    world.time.forward(minutes=1)
+    assert world.give_back(request).state is State.ENDING
+    world.time.forward(minutes=9)
+    world.sweep()
+    assert world.now(request).state is State.ENDING, "the clocks may still differ"
+    world.time.forward(seconds=5)
+    world.sweep()
+    assert world.now(request).evidence is Evidence.CLOUD_DEADLINE
+
+
+def test_a_person_disabled_meanwhile_gets_none(world: World) -> None:
+    request = world.ask()
+    world.people_text = world.people_text.replace('id = "ana"', 'id = "ana"\ndisabled = true')
+    world.put_together()
+    with pytest.raises(Refused, match="disabled"):
+        issue(world, request)
+
+
+def test_a_mechanism_without_sessions_says_how_its_access_is_used(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    with pytest.raises(Refused, match="your own sign-in has the access"):
+        issue(world, world.ask())
+
+
+def test_credentials_never_show_in_a_repr(world: World) -> None:
+    shown = repr(issue(world, world.ask()))
+    assert "secret" not in shown
+    assert "token" not in shown
+    assert "AKIA" not in shown
