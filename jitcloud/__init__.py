@@ -20,7 +20,7 @@ if TYPE_CHECKING:
         Refused,
         Tampered,
     )
-    from jitcloud.library import Acting, Grant, Jitcloud, load
+    from jitcloud.library import Acting, Grant, Jitcloud, load, load_to_end
     from jitcloud.model import Caller, Credentials, Request, State, Token
 
 __all__ = [
@@ -41,10 +41,11 @@ __all__ = [
     "Tampered",
     "Token",
     "load",
+    "load_to_end",
 ]
 
 _HOMES = {
-    "jitcloud.library": ("Acting", "Grant", "Jitcloud", "load"),
+    "jitcloud.library": ("Acting", "Grant", "Jitcloud", "load", "load_to_end"),
     "jitcloud.model": ("Caller", "Credentials", "Request", "State", "Token"),
     "jitcloud.errors": (
         "CloudError",

@@ -7,13 +7,14 @@ Nothing here tells a cloud anything: ``advance`` does what the record then calls
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ulid import ULID
 
 from jitcloud import ending, issuing, lifecycle, text
-from jitcloud.errors import Conflict, Invalid, NotFound, Refused
+from jitcloud.errors import Conflict, Invalid, Misconfigured, NotFound, Refused
 from jitcloud.judge import Judge
 from jitcloud.ledger import Ledger, again_on_conflict
 from jitcloud.model import (
@@ -38,6 +39,12 @@ from jitcloud.model import (
     Voted,
 )
 from jitcloud.ports import Clock, Page
+
+PAGE, PAGES = 100, 100
+"""How many pending requests are looked through for those that wait for one person."""
+
+FARTHEST = timedelta(days=366)
+"""How far ahead a start may lie, and more than any duration may last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,9 +87,12 @@ class Broker:
         Raises ``Invalid`` and ``NotFound`` for what cannot be asked at all.
         """
         person = self._speaker(caller)
-        if duration < timedelta(seconds=1):
-            raise Invalid("The duration must be positive, such as 30m.")
-        lifecycle.start_is_valid(start, now)
+        if not timedelta(seconds=1) <= duration <= FARTHEST:
+            raise Invalid("The duration must be at least a second and less than a year.")
+        if start is not None:
+            lifecycle.start_is_valid(start, now)
+            if start > now + FARTHEST:
+                raise Invalid("The start lies more than a year ahead; ask again nearer to it.")
         ask = Ask(
             person=person.id,
             entitlement=self.judge.catalog.get(entitlement),
@@ -215,7 +225,9 @@ class Broker:
         cannot be taken back. The trail says who it was.
         """
         because = text.one_line(reason, "reason")
-        self._speaker(caller)
+        # A directory that cannot be read must not keep access alive.
+        with suppress(Misconfigured):
+            self._speaker(caller)
         return self._end(caller, request, now, lambda r: lifecycle.revoke(r, because))
 
     def _end(
@@ -256,10 +268,17 @@ class Broker:
         return self.ledger.store.by_person(self._speaker(caller).id, limit, after)
 
     def waiting_for(self, caller: Caller, limit: int = 50) -> tuple[Request, ...]:
-        """List pending requests that the caller could say yes to now."""
+        """List the newest pending requests that the caller could say yes to now."""
         voter = self._speaker(caller)
-        page = self.ledger.store.by_state(State.PENDING, limit)
-        return tuple(r for r in page.requests if self._waits_for(r, voter))
+        found: list[Request] = []
+        after: RequestId | None = None
+        for _ in range(PAGES):
+            page = self.ledger.store.by_state(State.PENDING, PAGE, after)
+            found += (r for r in page.requests if self._waits_for(r, voter))
+            after = page.after
+            if len(found) >= limit or after is None:
+                break
+        return tuple(found[:limit])
 
     def _waits_for(self, request: Request, voter: Person) -> bool:
         _, wanted, _ = self._stages(request)

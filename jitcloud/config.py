@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, NoReturn, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -26,7 +26,7 @@ from jitcloud.errors import Misconfigured
 from jitcloud.files import parse_table, read_toml
 from jitcloud.judge import Judge
 from jitcloud.ledger import Ledger
-from jitcloud.model import Credentials
+from jitcloud.model import Credentials, GroupId, RotationId
 from jitcloud.policy import Policy, World
 from jitcloud.ports import Clock, Directory, Mechanism, SlotKind, Store, Verifier
 from jitcloud.stores.sqlite import SqliteStore
@@ -131,6 +131,8 @@ class Deployment:
     broker: Broker
     advance: Advance
     clock: Clock
+    broken: str = ""
+    """Why nothing is granted and only ends go on, if that is so."""
 
     @property
     def ledger(self) -> Ledger:
@@ -182,6 +184,63 @@ def load(path: Path, clock: Clock) -> Deployment:
         advance=Advance(ledger, judge, Converger(store, kinds, clock)),
         clock=clock,
     )
+
+
+def load_to_end(path: Path, clock: Clock) -> Deployment:
+    """Put together at least what ends access, whatever else is wrong.
+
+    Ending asks neither policy, nor catalog, nor directory, nor any key: a mistake in their
+    files must not keep access alive. ``broken`` says what is wrong, if anything is.
+    Raises ``Misconfigured`` when not even ``jitcloud.toml`` or the record can be read.
+    """
+    try:
+        return load(path, clock)
+    except Misconfigured as exc:
+        broken = str(exc)
+    file = path / FILE if path.is_dir() else path
+    settings = read_settings(file)
+    mechanisms, kinds = clouds(settings, clock)
+    store: Store = SqliteStore(file.parent / settings.store.path)
+    try:
+        verifier = keys.Ed25519Verifier(keys.public_keys(file.parent / settings.signing.folder))
+    except Misconfigured:
+        verifier = keys.Ed25519Verifier(())
+    ledger = Ledger(store, None, verifier)
+    catalog, directory = Catalog({}), Unreadable(broken)
+    judge = Judge(Policy.nothing(), catalog, directory, mechanisms)
+    return Deployment(
+        settings=settings,
+        folder=file.parent,
+        broker=Broker(ledger, judge),
+        advance=Advance(ledger, judge, Converger(store, kinds, clock)),
+        clock=clock,
+        broken=broken,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Stands in for a directory while the configuration is broken: nobody can be looked up."""
+
+    why: str
+
+    def person(self, handle: str) -> NoReturn:  # noqa: ARG002 - whoever it is
+        """Raise ``Misconfigured``."""
+        raise Misconfigured(f"Nothing is granted until this is mended; ends go on. {self.why}")
+
+    def members(self, group: GroupId) -> NoReturn:
+        """Raise ``Misconfigured``."""
+        self.person(group)
+
+    def on_call(self, rotation: RotationId) -> NoReturn:
+        """Raise ``Misconfigured``."""
+        self.person(rotation)
+
+    def groups(self) -> None:
+        """Nobody knows."""
+
+    def rotations(self) -> None:
+        """Nobody knows."""
 
 
 def _owners_exist(catalog: Catalog, directory: Directory) -> None:

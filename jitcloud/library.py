@@ -18,6 +18,7 @@ from jitcloud.model import (
     Caller,
     Credentials,
     EntitlementId,
+    PersonId,
     Request,
     RequestId,
     State,
@@ -42,6 +43,15 @@ def load(path: str | Path = config.FILE, *, clock: Clock = utc_now) -> Jitcloud:
     return Jitcloud(config.load(Path(path), clock))
 
 
+def load_to_end(path: str | Path = config.FILE, *, clock: Clock = utc_now) -> Jitcloud:
+    """Open a deployment to end access, though its policy, catalog, people or key are broken.
+
+    What grants then raises ``Misconfigured``; ``deployment.broken`` says why. Sweeping,
+    giving back, withdrawing and revoking go on.
+    """
+    return Jitcloud(config.load_to_end(Path(path), clock))
+
+
 @dataclass(frozen=True, slots=True)
 class Jitcloud:
     """An open deployment. Close it, or use it in a ``with`` block."""
@@ -59,9 +69,12 @@ class Jitcloud:
                 "Acting as a person without proof is for trials only; set "
                 "unsafe_act_as_anyone = true under [trial] in jitcloud.toml to allow it there."
             )
-        person = self.deployment.judge.directory.person(handle)
-        token = Token(kind="unsafe-local", id=person.id)
-        return self.acting_with(Caller(person=person.id, token=token))
+        if self.deployment.broken:
+            person = PersonId(handle)  # the id itself, for nobody can be looked up
+        else:
+            person = self.deployment.judge.directory.person(handle).id
+        token = Token(kind="unsafe-local", id=person)
+        return self.acting_with(Caller(person=person, token=token))
 
     def acting_with(self, caller: Caller) -> Acting:
         """Act as whom a verified token names: for programs that verify tokens themselves."""

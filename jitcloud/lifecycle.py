@@ -294,10 +294,8 @@ def unactivated_until(ask: Ask, patience: timedelta, now: datetime) -> datetime:
     return now + patience if ask.start is None else ask.start + ask.duration
 
 
-def start_is_valid(start: datetime | None, now: datetime) -> None:
+def start_is_valid(start: datetime, now: datetime) -> None:
     """Refuse a start in the past, or one that names no time zone."""
-    if start is None:
-        return
     if start.tzinfo is None:
         raise Invalid("The start names no time zone; add one, such as 2026-12-01T09:00:00Z.")
     if start < now:

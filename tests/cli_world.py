@@ -214,6 +214,7 @@ class CliWorld:
         program = Program(
             environment=self.environment,
             open_deployment=self.opener,
+            open_to_end=lambda file: Jitcloud(config.load_to_end(file, self.time)),
             keyring=lambda: self.keyring,
             sleep=self.sleep,
         )

@@ -88,8 +88,10 @@ def request(  # noqa: PLR0913, PLR0917 - each one an option
 
 
 def approve(context: typer.Context, request: RequestArgument, because: OptionalReason = "") -> int:
-    """Say yes to somebody's request."""
-    return _do(context, lambda acting: acting.approve(request, because))
+    """Say yes to somebody's request. It is judged again with the last yes."""
+    program = program_of(context)
+    with program.acting() as acting:
+        return _tell(program, acting, acting.approve(request, because))
 
 
 def deny(context: typer.Context, request: RequestArgument, because: Reason) -> int:
@@ -100,24 +102,24 @@ def deny(context: typer.Context, request: RequestArgument, because: Reason) -> i
 
 def withdraw(context: typer.Context, request: RequestArgument, because: OptionalReason = "") -> int:
     """Take your own request back before it gives access."""
-    return _do(context, lambda acting: acting.withdraw(request, because))
+    return _do(context, lambda acting: acting.withdraw(request, because), to_end=True)
 
 
 def give_back(
     context: typer.Context, request: RequestArgument, because: OptionalReason = ""
 ) -> int:
     """End your own access early: what was handed out stops working."""
-    return _do(context, lambda acting: acting.give_back(request, because))
+    return _do(context, lambda acting: acting.give_back(request, because), to_end=True)
 
 
 def revoke(context: typer.Context, request: RequestArgument, because: Reason) -> int:
     """End somebody's access, or a request that might yet give some."""
-    return _do(context, lambda acting: acting.revoke(request, because))
+    return _do(context, lambda acting: acting.revoke(request, because), to_end=True)
 
 
-def _do(context: typer.Context, what: Callable[[Acting], Request]) -> int:
+def _do(context: typer.Context, what: Callable[[Acting], Request], *, to_end: bool = False) -> int:
     program = program_of(context)
-    with program.acting() as acting:
+    with program.acting(to_end=to_end) as acting:
         done = what(acting)
         if done.cause is not None or done.state.is_finished:
             program.kept(acting.deployment).forget(done.id)

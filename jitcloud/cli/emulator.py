@@ -66,16 +66,15 @@ def run(port: int | None = None) -> int:
     """
     check_installed()
     # It needs what was just looked for.
-    from jitcloud.emulators import ministack  # noqa: PLC0415
     from jitcloud.emulators.account import Account  # noqa: PLC0415
+    from jitcloud.emulators.ministack import Ministack  # noqa: PLC0415
 
     at = PORT if port is None else port
     _be_free(at)
-    vars(ministack)["_free_port"] = lambda: at
     try:
         with nothing_behind() as left:
             left.enter_context(apart())
-            aws = ministack.Ministack()
+            aws = Ministack(port=at)
             left.callback(aws.stop)
             aws.start()
             account = Account(aws)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from jitcloud.cli import say
 from jitcloud.cli.kept import Kept
 from jitcloud.cli.system_keyring import Keyring, os_keyring
 from jitcloud.errors import Invalid
@@ -31,6 +32,12 @@ def _open(file: Path) -> Jitcloud:
     return load(file)
 
 
+def _open_to_end(file: Path) -> Jitcloud:
+    from jitcloud.library import load_to_end  # noqa: PLC0415 - see above
+
+    return load_to_end(file)
+
+
 def _open_record(file: Path) -> tuple[Store, Verifier]:
     from jitcloud.config import open_record  # noqa: PLC0415 - see above
 
@@ -42,8 +49,9 @@ class Program:
     """The options that every command takes, and the ways out: tests hand in their own."""
 
     args: tuple[str, ...] = ()
-    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
     open_deployment: Callable[[Path], Jitcloud] = _open
+    open_to_end: Callable[[Path], Jitcloud] = _open_to_end
     open_record: Callable[[Path], tuple[Store, Verifier]] = _open_record
     keyring: Callable[[], Keyring | None] = os_keyring
     sleep: Callable[[float], None] = time.sleep
@@ -69,14 +77,23 @@ class Program:
             yield jitcloud
 
     @contextmanager
-    def acting(self) -> Iterator[Acting]:
+    def opened_to_end(self) -> Iterator[Jitcloud]:
+        """Open the deployment to end access: a mistake in its files must not keep any alive."""
+        with self.open_to_end(self.file) as jitcloud:
+            if jitcloud.deployment.broken:
+                say.aside("jitcloud: only ends go on until this is mended:")
+                say.aside(jitcloud.deployment.broken)
+            yield jitcloud
+
+    @contextmanager
+    def acting(self, *, to_end: bool = False) -> Iterator[Acting]:
         """Open the deployment as the person who speaks."""
         if self.handle is None:
             raise Invalid(
                 "Say who you are: on one machine that is --unsafe-act-as with an id or e-mail of"
                 " the directory, or JITCLOUD_UNSAFE_ACT_AS."
             )
-        with self.opened() as jitcloud:
+        with self.opened_to_end() if to_end else self.opened() as jitcloud:
             yield jitcloud.acting_as(self.handle)
 
     def kept(self, deployment: Deployment) -> Kept:

@@ -67,7 +67,9 @@ def sweep(
 def _all_of_it(program: Program) -> ExitCode:
     """Sweep until nothing more is due; opened anew each time, for policy and people as of now."""
     code = ExitCode.OK
-    with program.opened() as jitcloud:
+    with program.opened_to_end() as jitcloud:
+        if jitcloud.deployment.broken:
+            code = ExitCode.TROUBLES
         for _ in range(ROUNDS):
             swept = jitcloud.sweep()
             _tell(program, swept)

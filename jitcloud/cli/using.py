@@ -105,7 +105,7 @@ def exec_(
     name = parse_request_id(request)
     with program.acting() as acting:
         variables = _variables(program, acting, _issued(acting, name))
-        code = _run(command, environment.child(program.environment, variables))
+        code = _run(program, command, environment.child(program.environment, variables))
         if give_back:
             program.kept(acting.deployment).forget(name)
             acting.give_back(name)
@@ -162,17 +162,19 @@ def _write_lines(variables: Mapping[str, str]) -> None:
         say.verbatim(text)
 
 
-def _run(command: list[str], variables: Mapping[str, str]) -> int:
+def _run(program: Program, command: list[str], variables: Mapping[str, str]) -> int:
     """Run a command to its end; return its exit code, or 128 and the signal that ended it."""
     try:
         # The whole point is to run what the person typed; no shell reads it.
         with subprocess.Popen(command, env=variables) as child, _passing_on(child):  # noqa: S603
             code = child.wait()
     except FileNotFoundError:
-        say.aside(f"jitcloud: There is no command {printable(command[0])}.")
+        said = f"There is no command {printable(command[0])}."
+        say.error("NotFound", said, for_program=program.json)
         return ExitCode.NO_COMMAND
     except (OSError, ValueError) as exc:
-        say.aside(f"jitcloud: {printable(command[0])} cannot be run: {exc}.")
+        said = f"{printable(command[0])} cannot be run: {exc}."
+        say.error("Invalid", said, for_program=program.json)
         return ExitCode.NOT_EXECUTABLE
     return code if code >= 0 else 128 - code
 

@@ -30,7 +30,7 @@ class Interrupted(Exception):
 def until_decided(acting: Acting, request: Request, program: Program) -> Request:
     """Wait until a request is active or can no longer become so; return it as it then stands."""
     deployment = acting.deployment
-    with _shown() as show:
+    with _shown(quiet=program.json) as show:
         try:
             while request.state in WAITING:
                 show(_status(request, acting, deployment.clock()))
@@ -53,8 +53,11 @@ def _status(request: Request, acting: Acting, now: datetime) -> str:
 
 
 @contextmanager
-def _shown() -> Iterator[Callable[[str], None]]:
+def _shown(*, quiet: bool) -> Iterator[Callable[[str], None]]:
     """Show a line that changes: in place on a terminal, else a line for each new state."""
+    if quiet:
+        yield lambda _: None
+        return
     if sys.stderr.isatty():
         from rich.console import Console  # noqa: PLC0415 - only for a terminal
         from rich.live import Live  # noqa: PLC0415

@@ -42,8 +42,12 @@ class Ministack:
     ``with Ministack() as aws:`` starts it; ``aws.endpoint_url`` is where to point an SDK.
     """
 
-    def __init__(self, account: str = "111122223333") -> None:
-        """Remember which account is the default. Starts nothing yet."""
+    def __init__(self, account: str = "111122223333", port: int | None = None) -> None:
+        """Remember which account is the default, and the port (a free one, if none is given).
+
+        Starts nothing yet.
+        """
+        self._port = port
         self.account = account
         self.region = "us-east-1"
         self.access_key_id = account
@@ -101,7 +105,7 @@ class Ministack:
 
     def _starts(self) -> bool:
         self._folder = tempfile.mkdtemp(prefix="jitcloud-ministack-")
-        port = _free_port()
+        port = self._port or _free_port()
         self.endpoint_url = f"http://127.0.0.1:{port}"
         with (Path(self._folder) / "log").open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and text

@@ -124,6 +124,17 @@ class Policy:
             ),
         )
 
+    @classmethod
+    def nothing(cls) -> Policy:
+        """The policy under which nobody may have anything."""
+        return cls(
+            digest=digest({}),
+            rules=(),
+            _set=cedarpy.PolicySet.from_str(""),
+            _approvals={},
+            _groups=frozenset(),
+        )
+
     @property
     def ref(self) -> PolicyRef:
         """What the record names as the policy that decided."""

@@ -1,1 +1,1 @@
-"""How fast jitcloud is, as ratios within one run: ``make bench``. Nothing here is timed by pytest."""
+"""How fast jitcloud is, as ratios within one run: ``make bench``. pytest times nothing."""

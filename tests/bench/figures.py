@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from textwrap import wrap
 
 import apsw
 
 PACKAGES = ("apsw", "boto3", "botocore", "cedarpy", "cryptography", "ministack", "pydantic")
+
+WIDTH = 100
 
 _HEADINGS = ("figure", "measured", "limit", "verdict")
 
@@ -54,15 +57,23 @@ def table(figures: Sequence[Figure]) -> str:
     lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
     lines.insert(1, "  ".join("-" * width for width in widths))
     for figure in figures:
-        parts = ", ".join(f"{name} {value:,.4g}" for name, value in figure.parts.items())
-        lines += ["", f"{figure.name}: {figure.what}", *([f"  {parts}"] if parts else [])]
-        lines += [f"  {note}" for note in figure.notes]
+        lines += ["", f"{figure.name}: {figure.what}", *_told(figure)]
     return "\n".join(lines)
+
+
+def _told(figure: Figure) -> Iterator[str]:
+    parts = ", ".join(f"{name} {_number(value)}" for name, value in figure.parts.items())
+    for paragraph in (parts, *figure.notes):
+        yield from wrap(paragraph, WIDTH, initial_indent="  ", subsequent_indent="    ")
 
 
 def _row(figure: Figure) -> tuple[str, str, str, str]:
     limit = "-" if figure.limit is None else f"{figure.limit:g} {figure.unit}"
-    return figure.name, f"{figure.value:,.4g} {figure.unit}", limit, figure.verdict
+    return figure.name, f"{_number(figure.value)} {figure.unit}", limit, figure.verdict
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
 
 
 def write(path: Path, figures: Sequence[Figure], machine: Mapping[str, object]) -> None:

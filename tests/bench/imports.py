@@ -11,8 +11,6 @@ from statistics import median
 from tests.bench.figures import Figure
 from tests.bench.timing import MILLI, Say, by_turns
 
-NAME = "imports"
-
 NOTHING = "pass"
 STATEMENTS = ("import jitcloud", "from jitcloud import Request", "from jitcloud import load")
 
@@ -20,9 +18,7 @@ STATEMENTS = ("import jitcloud", "from jitcloud import Request", "from jitcloud 
 def measure(folder: Path, say: Say) -> Iterable[Figure]:
     for statement in STATEMENTS:
         say(statement)
-        pairs = by_turns(
-            _python(statement, folder), _python(NOTHING, folder), pairs=20, seconds=10
-        )
+        pairs = by_turns(_python(statement, folder), _python(NOTHING, folder), pairs=20, seconds=10)
         ours, bare = median(pairs.ours) * MILLI, median(pairs.bare) * MILLI
         yield Figure(
             name=statement,

@@ -18,7 +18,6 @@ from tests.bench.figures import Figure
 from tests.bench.timing import MICRO, Say, by_turns
 from tests.example import Organisation
 
-NAME = "policy"
 LIMIT = 3
 
 ASKS = {
@@ -70,8 +69,8 @@ def measure(folder: Path, say: Say) -> Iterable[Figure]:  # noqa: ARG001 - it ne
         whole = by_turns(_some(parsing, cases), _some(bare, cases), pairs=100, seconds=5)
         ratios[f"{kind} (x)"] = pairs.ratio
         times[f"{kind} (µs)"] = median(pairs.ours) / CALLS * MICRO
-        times[f"bare (µs) for {kind}"] = median(pairs.bare) / CALLS * MICRO
-        times[f"bare, its entities parsed anew (x) for {kind}"] = whole.ratio
+        times[f"{kind}, bare (µs)"] = median(pairs.bare) / CALLS * MICRO
+        times[f"{kind}, bare but for parsing its entities (x)"] = whole.ratio
     yield Figure(
         name="policy-decision",
         what="Policy.judge / cedarpy.is_authorized_batch on the same parsed handles",

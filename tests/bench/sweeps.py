@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from tests.factories import fill_sqlite
 from tests.sqlite_files import each_new
 from tests.world import World
 
-NAME = "sweeps"
+FILE = "jitcloud.db"
 DUE = 10
 NONE, FEW, MANY = 0, 1_000, 1_000_000
 """How many others there are, none of them due."""
@@ -39,12 +39,11 @@ def measure(folder: Path, say: Say) -> Iterable[Figure]:
     for count, place in places.items():
         say(f"making {count:,} requests")
         place.mkdir()
-        fill_sqlite(place / "jitcloud.db", count, trails=False)
+        fill_sqlite(place / FILE, count, trails=False)
     say("sweeping")
     looks, sweeps = _times(places)
     say("counting what is read")
-    costs = {count: _costs(place) for count, place in places.items()}
-    yield _rows(costs)
+    yield _rows({count: _read(place) for count, place in places.items()})
     yield _seconds("due-among-a-million", "due()", looks, LOOKS)
     yield _seconds(f"sweep-of-{DUE}-among-a-million", "sweep()", sweeps, 1)
 
@@ -53,7 +52,7 @@ def measure(folder: Path, say: Say) -> Iterable[Figure]:
 
 
 def _times(places: Mapping[int, Path]) -> tuple[Pairs, Pairs]:
-    worlds = [_world(places[count], _store(places[count])) for count in (MANY, FEW)]
+    worlds = [_world(places[count]) for count in (MANY, FEW)]
     looks: tuple[list[float], list[float]] = [], []
     sweeps: tuple[list[float], list[float]] = [], []
     for number in range(ROUNDS):
@@ -101,16 +100,33 @@ def _seconds(name: str, what: str, pairs: Pairs, calls: int) -> Figure:
 # ── How little ───────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass
-class Costs:
-    """What each statement cost, as SQLite itself counts it."""
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What some statements cost, as SQLite itself counts it."""
 
-    statements: list[tuple[str, dict[str, int]]] = field(default_factory=list)
+    steps: int
+    scanned: int
+    """Rows that it went through without an index, or sorted."""
+
+
+@dataclass
+class Meter:
+    """Listens to a store's connections."""
+
+    statements: list[tuple[str, Mapping[str, int]]] = field(default_factory=list)
 
     def follow(self, connection: apsw.Connection) -> None:
         connection.trace_v2(apsw.SQLITE_TRACE_PROFILE, self._note)
 
-    def sum(self, what: str) -> int:
+    def cost_of(self, work: Callable[[], object]) -> Cost:
+        self.statements.clear()
+        work()
+        return Cost(
+            steps=self._sum("VM_STEP"),
+            scanned=sum(map(self._sum, ("FULLSCAN_STEP", "SORT", "AUTOINDEX"))),
+        )
+
+    def _sum(self, what: str) -> int:
         return sum(status[f"SQLITE_STMTSTATUS_{what}"] for _, status in self.statements)
 
     def _note(self, event: dict[str, Any]) -> None:
@@ -119,73 +135,57 @@ class Costs:
 
 @dataclass(frozen=True, kw_only=True)
 class Read:
-    """What a look and a whole sweep read in one store."""
+    """What one look for what is due, and one whole sweep, read in one store."""
 
     found: int
     plan: tuple[str, ...]
-    look: Costs
-    sweep: Costs
+    look: Cost
+    sweep: Cost
 
 
-def _costs(place: Path) -> Read:
-    look, whole = Costs(), Costs()
-    costs = Costs()
-    with each_new(costs.follow):
-        store = _store(place)
-    world = _world(place, store)
+def _read(place: Path) -> Read:
+    meter = Meter()
+    with each_new(meter.follow):
+        world = _world(place)
     _let_ten_lapse(world)
-    costs.statements.clear()
-    found = len(store.due(world.time(), BATCH))
-    look.statements[:] = costs.statements
-    costs.statements.clear()
-    _sweep(world)
-    whole.statements[:] = costs.statements
-    store.close()
-    (sql,) = {sql for sql, _ in look.statements}
+    look = meter.cost_of(lambda: world.store.due(world.time(), BATCH))
+    ((sql, _),) = meter.statements
+    found = len(world.store.due(world.time(), BATCH))
+    whole = meter.cost_of(lambda: _sweep(world))
+    world.store.close()
     return Read(found=found, plan=_plan(place, sql), look=look, sweep=whole)
 
 
 def _plan(place: Path, sql: str) -> tuple[str, ...]:
-    connection = apsw.Connection(str(place / "jitcloud.db"))
+    connection = apsw.Connection(str(place / FILE))
     rows = connection.execute(f"EXPLAIN QUERY PLAN {sql}", (0, BATCH)).fetchall()
     connection.close()
-    return tuple(str(detail) for *_, detail in rows if "requests" in detail or "slots" in detail)
+    return tuple(str(detail) for *_, detail in rows)
 
 
-def _rows(costs: Mapping[int, Read]) -> Figure:
-    """Count rows by steps: in a store of those ten alone, not one step goes into any other row.
-
-    What a million others add to that can be no more rows than it has room for.
-    """
-    many, alone = costs[MANY], costs[NONE]
-    more = abs(many.look.sum("VM_STEP") - alone.look.sum("VM_STEP")) // STEPS_A_ROW
-    scans = sum(read.look.sum(what) for read in costs.values() for what in _SCANS)
+def _rows(reads: Mapping[int, Read]) -> Figure:
+    # In a store that holds nothing but those ten, no step goes into another row. So what a
+    # million others add in steps bounds how many of them are read.
+    many, alone = reads[MANY], reads[NONE]
+    others = max(0, many.look.steps - alone.look.steps) // STEPS_A_ROW
     return Figure(
         name="rows-read",
         what=f"rows that due() reads among {MANY:,} requests of which {DUE} are due",
-        value=many.found + more + scans,
+        value=many.found + others + many.look.scanned,
         unit="rows",
         limit=ROWS_LIMIT,
         parts={
-            f"{what} among {count:,} others (steps)": cost.sum("VM_STEP")
-            for count, read in costs.items()
+            f"{what} among {count:,} others (steps)": cost.steps
+            for count, read in reads.items()
             for what, cost in (("due()", read.look), ("sweep()", read.sweep))
         }
-        | {"whole sweep, rows scanned": sum(many.sweep.sum(what) for what in _SCANS)},
+        | {"scanned by the whole sweep (rows)": many.sweep.scanned},
         notes=(
-            "Counted by SQLite's own statement status: steps of its machine, where passing over a "
-            f"row takes {STEPS_A_ROW} at least; rows it scanned or sorted are added.",
-            *(f"Plan: {line}" for line in many.plan),
+            f"Read: what it returns, scans or sorts; and a row for {STEPS_A_ROW} steps beyond.",
+            f"Plan: {'; '.join(many.plan)}.",
         ),
     )
 
 
-_SCANS = ("FULLSCAN_STEP", "SORT", "AUTOINDEX")
-
-
-def _store(place: Path) -> SqliteStore:
-    return SqliteStore(place / "jitcloud.db")
-
-
-def _world(place: Path, store: SqliteStore) -> World:
-    return World(place, store=store)
+def _world(place: Path) -> World:
+    return World(place, store=SqliteStore(place / FILE))

@@ -30,6 +30,11 @@ class Pairs:
         return median(self._ratios)
 
     @property
+    def quiet_ratio(self) -> float:
+        """The same of those moments in which nobody else was at work."""
+        return quantiles(self.ours, n=10)[0] / quantiles(self.bare, n=10)[0]
+
+    @property
     def middle_half(self) -> str:
         low, _, high = quantiles(self._ratios, n=4)
         return f"half of {len(self.ours)} pairs lie between {low:.2f} x and {high:.2f} x"

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
+from time import process_time
 
 import apsw
 from ulid import ULID
@@ -21,7 +22,6 @@ from tests.bench.figures import Figure
 from tests.bench.timing import Say, one_processor, seconds_of
 from tests.world import Time, World, caller
 
-NAME = "verifying"
 LIMIT = 10
 EVENTS = 100_000
 EACH = 10
@@ -41,9 +41,11 @@ def measure(folder: Path, say: Say) -> Iterable[Figure]:
     store = SqliteStore(path)
     reports: list[Report] = []
     with one_processor() as alone:
+        used = process_time()
         seconds = seconds_of(
             lambda: reports.append(verify_all(store, world.signer.verifier(), time()))
         )
+        used = process_time() - used
     whole = seconds_of(lambda: verify_all(store, world.signer.verifier(), time()))
     store.close()
     (report,) = reports
@@ -58,6 +60,7 @@ def measure(folder: Path, say: Say) -> Iterable[Figure]:
         parts={
             "events/s": EVENTS / seconds,
             "signatures": report.signed,
+            "of the processor's time (s)": used,
             "on all cores (s)": whole,
         },
         notes=("On one core." if alone else "On all cores: this system cannot hold it to one.",),

@@ -177,6 +177,21 @@ def test_a_scheduled_start_that_policy_no_longer_allows_is_denied(world: World) 
     assert world.cloud.who_can("reader") == frozenset()
 
 
+def test_a_scheduled_start_for_which_policy_wants_more_approval_by_now_is_denied(
+    world: World,
+) -> None:
+    request = world.ask(what="prod-write", start=world.time() + timedelta(hours=2))
+    assert world.approve(request).state is State.SCHEDULED
+    world.policy_text = world.policy_text.replace("1 of resource.owner", "2 of resource.owner")
+    world.put_together()
+    world.time.forward(hours=2)
+    world.sweep()
+    denied = world.now(request)
+    assert denied.state is State.DENIED
+    assert "more approval by now" in denied.reason
+    assert world.cloud.who_can("writer") == frozenset()
+
+
 def test_a_scheduled_start_whose_window_has_passed_lapses(world: World) -> None:
     request = world.ask(start=world.time() + timedelta(hours=2))
     world.time.forward(hours=3)

@@ -10,8 +10,10 @@ from datetime import datetime, timedelta
 import pytest
 
 from jitcloud import slots
-from jitcloud.model import Evidence, State
+from jitcloud.model import Evidence, Holder, Place, Request, RequestId, SlotKey, State
+from jitcloud.ports import Change
 from jitcloud.providers.memory import KIND, Fault, MemoryCloud
+from jitcloud.stores.memory import MemoryStore
 from tests.world import Time, World
 
 
@@ -201,6 +203,34 @@ def test_no_grant_is_sent_when_the_deadline_is_nearer_than_the_call_may_take(wor
     assert world.now(request).state is State.ENDED
 
 
+def test_an_end_is_not_recorded_on_evidence_that_has_moved(world: World) -> None:
+    """Between the proof and its commit, somebody else joins the same place."""
+
+    class Late(MemoryStore):
+        def commit(self, change: Change) -> None:
+            if any(line.event.what.type == "ended" for line in change.events) and not joined:
+                joined.append(other.ask(minutes=60))
+            super().commit(change)
+
+    joined: list[Request] = []
+    store = Late()
+    here = World(world.folder, time=world.time, store=store, cloud_=world.cloud)
+    other = World(world.folder, time=world.time, store=store, cloud_=world.cloud)
+    request = here.give_back(here.ask(minutes=10))
+    here.sweep()
+    assert joined
+    assert here.now(request).evidence is Evidence.OTHERS_HOLD
+    assert world.cloud.who_can("reader") == {"ana"}
+
+
+def test_at_its_deadline_a_holder_counts_no_longer() -> None:
+    now = datetime.fromisoformat("2026-12-01T09:00:00+00:00")
+    place = Place(key=SlotKey("k"), kind=KIND, where={})
+    slot = slots.join(slots.at(place), Holder(request=RequestId("r"), until=now), now)
+    assert not slots.wish(slot, now)
+    assert slots.wish(slot, now - timedelta(microseconds=1))
+
+
 def test_a_removal_is_never_given_up(world: World) -> None:
     request = world.ask(minutes=10)
     world.cloud.faults.extend([Fault.REFUSED] * 300)
@@ -226,8 +256,6 @@ def test_backoff_grows_to_five_minutes_and_stays() -> None:
 
 
 def test_joining_again_never_shortens() -> None:
-    from jitcloud.model import Holder, Place, RequestId, SlotKey  # noqa: PLC0415 - only here
-
     now = datetime.fromisoformat("2026-12-01T09:00:00+00:00")
     slot = slots.at(Place(key=SlotKey("k"), kind=KIND, where={}))
     long = Holder(request=RequestId("r"), until=now + timedelta(hours=2))

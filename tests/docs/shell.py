@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import re
@@ -12,14 +13,16 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Self
+from typing import Self
 
 from jitcloud.emulators.surroundings import apart_from
 
 _MARK = "\x1eended"
 _PATIENCE = 60.0
+
+_ERROR = re.compile(r"^(?:jitcloud: |An error occurred |copy failed: )", re.MULTILINE)
 
 SHORTENED = "…"
 """What a page writes where a part is left out: within a line, or as a line for any number of them."""
@@ -27,10 +30,10 @@ SHORTENED = "…"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One command, and what the page says that it prints (None: the page does not say)."""
+    """One command, and what the page says that it prints."""
 
     command: str
-    shown: str | None
+    shown: str
 
 
 def transcript(text: str) -> Iterator[Step]:
@@ -55,102 +58,116 @@ def fits(shown: str, seen: str) -> bool:
     return re.fullmatch(pattern, seen) is not None
 
 
-def fails(shown: str | None) -> bool:
-    """Whether a page says that a command fails: that is how every error begins."""
-    return shown is not None and re.search("^jitcloud: ", shown, re.MULTILINE) is not None
+def fails(step: Step) -> bool:
+    """Whether a page says that a command fails: jitcloud and the AWS CLI begin their errors so.
+
+    A line that goes on to tell the exit code itself ends well, whatever failed before.
+    """
+    return "echo" not in step.command and _ERROR.search(step.shown) is not None
 
 
-@dataclass
 class Terminal:
     """Bash in a folder of its own, with a home of its own and nobody's cloud credentials."""
 
-    folder: Path
-    _process: subprocess.Popen[str] = field(init=False)
-    _others: list[subprocess.Popen[str]] = field(default_factory=list)
+    def __init__(self, folder: Path) -> None:
+        home = folder.parent / "home"
+        home.mkdir()
+        kept = apart_from(os.environ)
+        # A reader's own files, which a page may tell to write.
+        del kept["AWS_CONFIG_FILE"], kept["AWS_SHARED_CREDENTIALS_FILE"]
+        self._environment = {
+            **{key: value for key, value in kept.items() if not key.startswith("JITCLOUD_")},
+            "HOME": str(home),
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        }
+        self._others: list[_Session] = []
+        self._first = _Session(["--noprofile", "--norc"], folder, self._environment)
 
     def __enter__(self) -> Self:
-        self._process = self._popen([_bash(), "--noprofile", "--norc"], self.folder)
         return self
 
     def __exit__(self, *_: object) -> None:
-        for other in self._others:
-            other.send_signal(signal.SIGINT)
-        for process in (*self._others, self._process):
-            if process.stdin is not None:
-                process.stdin.close()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-            if process.stdout is not None:
-                process.stdout.close()
+        for session in (*self._others, self._first):
+            session.end()
 
     def run(self, command: str) -> tuple[int, str]:
         """Type a command, and wait for its end; return its exit code and what it printed."""
-        stdin, stdout = _pipes(self._process)
         # The exit code is kept for a command that asks for it: `echo $?`.
-        stdin.write(f"{{ {command}\n}} </dev/null\n")
-        stdin.write(f"_code=$?; printf '%s %s\\n' '{_MARK}' $_code; (exit $_code)\n")
-        stdin.flush()
+        self._first.type(
+            f"{{ {command}\n}} </dev/null\n"
+            f"_code=$?; printf '%s %s\\n' '{_MARK}' $_code; (exit $_code)\n"
+        )
         seen = ""
-        for line in stdout:
+        give_up = time.monotonic() + _PATIENCE
+        while time.monotonic() < give_up and (line := self._first.line()) is not None:
             before, mark, code = line.partition(_MARK)
             seen += before
             if mark:
                 return int(code), seen
-        raise AssertionError(f"The shell ended at: {command}\n{seen}")
+        raise AssertionError(f"This did not come to an end: {command}\n{seen}")
 
     def second(self, command: str, shown: str) -> str:
         """Start a command that goes on, in a second terminal; wait until it has said all that."""
         _, here = self.run("pwd")
-        process = self._popen([_bash(), "-c", f"exec {command}"], Path(here.strip()))
-        self._others.append(process)
-        said: queue.Queue[str] = queue.Queue()
-        _, stdout = _pipes(process)
-        threading.Thread(target=lambda: [said.put(line) for line in stdout], daemon=True).start()
-        give_up = time.monotonic() + _PATIENCE
+        session = _Session(["-c", command], Path(here.strip()), self._environment)
+        self._others.append(session)
         seen = ""
-        while time.monotonic() < give_up and process.poll() is None:
-            try:
-                seen += said.get(timeout=0.1)
-            except queue.Empty:
-                if seen and fits(shown, seen):
-                    return seen
+        give_up = time.monotonic() + _PATIENCE
+        while time.monotonic() < give_up and (line := session.line()) is not None:
+            seen += line
+            if not line and fits(shown, seen):
+                break
         return seen
 
-    def _popen(self, command: list[str], folder: Path) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            command,
+
+class _Session:
+    """One process and all that it starts, with what they print read as it comes."""
+
+    def __init__(self, arguments: list[str], folder: Path, environment: dict[str, str]) -> None:
+        bash = shutil.which("bash")
+        assert bash is not None
+        self._process = subprocess.Popen(
+            [bash, *arguments],
             cwd=folder,
-            env=self._environment(),
+            env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            start_new_session=True,
             text=True,
         )
+        self._lines: queue.Queue[str | None] = queue.Queue()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
-    def _environment(self) -> dict[str, str]:
-        home = self.folder.parent / "home"
-        home.mkdir(exist_ok=True)
-        kept = apart_from(os.environ)
-        # A reader's own files, which a page may tell to write.
-        del kept["AWS_CONFIG_FILE"], kept["AWS_SHARED_CREDENTIALS_FILE"]
-        return {
-            **{key: value for key, value in kept.items() if not key.startswith("JITCLOUD_")},
-            "COLUMNS": "200",
-            "HOME": str(home),
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        }
+    def type(self, text: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(text)
+        self._process.stdin.flush()
 
+    def line(self) -> str | None:
+        """The next line, nothing if none comes for a while, or None after the last one."""
+        try:
+            return self._lines.get(timeout=0.2)
+        except queue.Empty:
+            return ""
 
-def _pipes(process: subprocess.Popen[str]) -> tuple[IO[str], IO[str]]:
-    assert process.stdin is not None
-    assert process.stdout is not None
-    return process.stdin, process.stdout
+    def end(self) -> None:
+        """End it as Ctrl-C would, and wait until all that it started has let go."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGINT)
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+        self._reader.join(10)
 
-
-def _bash() -> str:
-    found = shutil.which("bash")
-    assert found is not None
-    return found
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as stdout:
+            for line in stdout:
+                self._lines.put(line)
+        self._lines.put(None)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -32,76 +30,54 @@ FOREIGN = {
 }
 
 
-@dataclass(frozen=True)
-class Played:
-    machine: Machine
-    result: subprocess.CompletedProcess[str]
-    seconds: float
-
-    @property
-    def lines(self) -> list[str]:
-        return self.result.stdout.splitlines()
-
-    def said(self, who: str, what: str) -> str:
-        """What AWS said to somebody who tried something."""
-        (line,) = [line for line in self.lines if f" {who} " in line and what in line]
-        return line.split()[-1]
+PROMISES = (
+    "Nobody approves their own request.",
+    "Giving back ends exactly one session, at once.",
+    "The cloud holds the deadline, even with the broker dead.",
+    "No access without a signed decision.",
+    "An end is never refused.",
+    "The end is on record before the access exists.",
+    "Every change is in the trail, and an edit shows.",
+    "No credentials are stored or logged.",
+)
 
 
-@pytest.fixture(scope="module")
-def played(machine_at: Callable[..., Machine], tmp_path_factory: pytest.TempPathFactory) -> Played:
-    machine = machine_at(tmp_path_factory.mktemp("demo"), FOREIGN)
+def test_everything_is_shown_to_be_as_promised_and_nothing_is_left(
+    machine_at: Callable[..., Machine], tmp_path: Path
+) -> None:
+    machine = machine_at(tmp_path, FOREIGN)
     aws = machine.folder / "home" / ".aws"
     aws.mkdir()
     (aws / "config").write_text(f"[default]\nendpoint_url = {ELSEWHERE}\n")
     (aws / "credentials").write_text("[default]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\n")
     began = time.monotonic()
     result = machine.run(*DEMO)
-    return Played(machine, result, time.monotonic() - began)
+    took = time.monotonic() - began
+
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert result.stderr == ""
+    assert took < 60
+    assert_what_people_could_do(result.stdout)
+    summary = result.stdout.partition("Shown in")[2]
+    assert [promise for promise in PROMISES if promise not in summary] == []
+    assert max(map(len, result.stdout.splitlines())) <= 80
+    assert re.search(r"A[KS]IA[0-9A-Z]{8}|FwoGZX|\x1b", result.stdout) is None
+    assert machine.left() == []
 
 
-def test_everything_is_as_promised_in_less_than_a_minute(played: Played) -> None:
-    assert played.result.returncode == 0, played.result.stdout + played.result.stderr
-    assert played.result.stderr == ""
-    assert played.seconds < 60
+def assert_what_people_could_do(text: str) -> None:
+    def said(who: str, what: str) -> str:
+        (line,) = [line for line in text.splitlines() if f" {who} " in line and what in line]
+        return line.split()[-1]
 
-
-def test_what_people_can_do_is_what_aws_says(played: Played) -> None:
-    assert played.said("alice", "as she is every day") == "AccessDenied"
-    assert played.said("broker", "reads a report") == "AccessDenied"
-    assert played.said("bob", "reads on, by the same role") == "ok"
-    assert played.said("alice", "after she gave it back") == "AccessDenied"
-    assert played.said("alice", "ms before the deadline") == "ok"
-    assert played.said("alice", "ms after the deadline") == "AccessDenied"
-
-
-def test_the_overstay_is_measured(played: Played) -> None:
-    (measured,) = re.findall(r"measured overstay: (\d+) ms", played.result.stdout)
-    assert 0 <= int(measured) <= 1000
-
-
-def test_every_promise_is_summed_up(played: Played) -> None:
-    summary = played.result.stdout.partition("Shown in")[2]
-    for promise in (
-        "Nobody approves their own request.",
-        "Giving back ends exactly one session, at once.",
-        "The cloud holds the deadline, even with the broker dead.",
-        "No access without a signed decision.",
-        "An end is never refused.",
-        "The end is on record before the access exists.",
-        "Every change is in the trail, and an edit shows.",
-        "No credentials are stored or logged.",
-    ):
-        assert promise in summary
-
-
-def test_the_lines_fit_a_terminal_and_hold_no_credential(played: Played) -> None:
-    assert max(map(len, played.lines)) <= 80
-    assert re.search(r"A[KS]IA[0-9A-Z]{8}|FwoGZX|\x1b", played.result.stdout) is None
-
-
-def test_nothing_is_left_of_it(played: Played) -> None:
-    assert played.machine.left() == []
+    assert said("alice", "as she is every day") == "AccessDenied"
+    assert said("broker", "reads a report") == "AccessDenied"
+    assert said("bob", "reads on, by the same role") == "ok"
+    assert said("alice", "after she gave it back") == "AccessDenied"
+    assert said("alice", "ms before the deadline") == "ok"
+    assert said("alice", "ms after the deadline") == "AccessDenied"
+    (overstay,) = re.findall(r"measured overstay: (\d+) ms", text)
+    assert 0 <= int(overstay) <= 1000
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,9 @@ def test_the_starter_names_the_port() -> None:
     assert f'endpoint_url = "http://127.0.0.1:{command.PORT}"' in text
 
 
-def test_what_it_tells_a_new_user_to_type_works(emulator: Emulator, tmp_path: Path) -> None:
+def test_what_it_tells_a_new_user_to_type_reaches_that_bucket_and_no_other(
+    emulator: Emulator, tmp_path: Path
+) -> None:
     machine = emulator.machine
     typed = [line.strip() for line in emulator.said.splitlines() if "  jitcloud " in line]
     start, ask, use = typed
@@ -49,18 +51,11 @@ def test_what_it_tells_a_new_user_to_type_works(emulator: Emulator, tmp_path: Pa
     trial = tmp_path / "trial"
     asked = shell(f"{ask} --json", trial).stdout
     request = json.loads(asked)["id"]
-    assert "hello.txt" in shell(use.replace("REQUEST", request), trial).stdout
-
-
-def test_the_roles_reach_their_own_bucket_alone(emulator: Emulator, tmp_path: Path) -> None:
-    machine = emulator.machine
-    assert machine.run("jitcloud", "init", str(tmp_path / "trial")).returncode == 0
-    ask = ("request", "dev-read", "--for", "30m", "--because", "To look around", "--json")
-    acting = ("jitcloud", "--config", str(tmp_path / "trial"), "--unsafe-act-as", "ana")
-    request = json.loads(machine.run(*acting, *ask).stdout)["id"]
-    use = machine.run(*acting, "exec", request, "--", "aws", "s3", "ls", "s3://prod-data")
-    assert use.returncode != 0
-    assert "AccessDenied" in use.stderr
+    use = use.replace("REQUEST", request)
+    assert "hello.txt" in shell(use, trial).stdout
+    elsewhere = machine.run("bash", "-c", use.replace("dev-data", "prod-data"), cwd=trial)
+    assert elsewhere.returncode != 0
+    assert "AccessDenied" in elsewhere.stderr
 
 
 def test_a_second_one_says_that_the_port_is_taken(emulator: Emulator) -> None:
@@ -138,9 +133,10 @@ def test_without_any_one_of_its_rights_something_fails(
 
     try:
         # IAM keeps five versions of the document: from the fifth on, one must go first.
-        for _ in range(MOST_VERSIONS):
-            without()
-        for right in {*account.ASSUMING, *account.LOOKING, *account.DENYING} - NOT_ENFORCED:
-            assert without() != without(right), right
+        working = [without() for _ in range(MOST_VERSIONS)][-1]
+        rights = {*account.ASSUMING, *account.LOOKING, *account.DENYING} - NOT_ENFORCED
+        # In reverse: without the right to make versions there are soon no five of them.
+        for right in sorted(rights, reverse=True):
+            assert without(right) != working, right
     finally:
         without()

@@ -153,6 +153,24 @@ def test_wait_returns_once_a_colleague_says_yes(cli: CliWorld) -> None:
     assert said.err == "pending, waits for 1 of leads · lapses in 1d\n"
 
 
+def test_a_yes_that_policy_no_longer_takes_is_an_error(cli: CliWorld) -> None:
+    name = cli.ask("prod-write")
+    policy = (cli.folder / "policy" / "rules.cedar").read_text()
+    cli.write("policy/rules.cedar", policy.replace('"4h"', '"5m"'))
+    said = cli.jit("approve", name, by="ben")
+    assert said.code == 3
+    assert "state:       denied" in said.out
+    assert "is denied" in said.err
+
+
+def test_wait_tells_a_program_the_outcome_alone(cli: CliWorld) -> None:
+    cli.sleep = lambda _: cli.approve_elsewhere(cli.now_waiting())
+    because = ("--for", "30m", "--because", "testing", "--wait", "--json")
+    said = cli.jit("request", "prod-write", *because, by="ana")
+    assert (said.code, said.err) == (0, "")
+    assert said.json["state"] == "active"
+
+
 def test_wait_ends_with_a_lapse(cli: CliWorld) -> None:
     def nap(_: float) -> None:
         cli.time.forward(hours=13)

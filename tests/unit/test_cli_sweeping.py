@@ -43,12 +43,12 @@ def test_a_sweep_goes_on_until_nothing_more_is_due(
 def test_a_sweep_takes_on_no_more_than_it_should(
     cli: CliWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    swept: list[object] = []
     more = Swept(woken=1000, troubles=(), more=True)
+    batches = [more, more, more]
     monkeypatch.setattr("jitcloud.cli.sweeping.ROUNDS", 2)
-    monkeypatch.setattr(library, "sweep", lambda _: swept.append(1) or more)
+    monkeypatch.setattr(library, "sweep", lambda _: batches.pop())
     assert cli.jit("sweep").code == 0
-    assert len(swept) == 2
+    assert len(batches) == 1
 
 
 def test_a_sweep_that_gets_nowhere_stops(cli: CliWorld, monkeypatch: pytest.MonkeyPatch) -> None:

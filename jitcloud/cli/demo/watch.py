@@ -25,10 +25,12 @@ Attempt = Callable[[], str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What AWS said, and when it had, counted from the deadline."""
+    """What AWS said. Its instants are counted from the deadline: negative ones lie before it."""
 
     said: str
+    asked: timedelta
     at: timedelta
+    """When the answer was there."""
 
 
 def across(
@@ -38,8 +40,9 @@ def across(
     answers: list[Answer] = []
     next_beat = -GIVE_UP
     while True:
+        asked = utc_now()
         said = attempt()
-        answer = Answer(said=said, at=utc_now() - deadline)
+        answer = Answer(said=said, asked=asked - deadline, at=utc_now() - deadline)
         answers.append(answer)
         if answer.at > (GIVE_UP if said == OK else AROUND):
             return tuple(answers)

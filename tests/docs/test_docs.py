@@ -1,0 +1,193 @@
+"""Every command and example of the pages runs, in their order; what they show is what is seen.
+
+Each page has a folder, a shell and a home of its own. A block that does not run is named here,
+with the reason.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jitcloud.catalog import Catalog
+from jitcloud.clock import utc_now
+from jitcloud.config import AwsSettings, Settings, clouds
+from jitcloud.directories.static import StaticDirectory
+from jitcloud.policy import Policy
+from tests.docs.pages import PAGES, Block, blocks, fences
+from tests.docs.shell import Step, Terminal, fails, fits, transcript
+
+RUNNING = ("console", "shell", "python")
+
+NOT_RUN = {
+    "make demo": "tests/e2e and .ci/run play it",
+    ". .venv/bin/activate": "the tests run in that environment already",
+    "pip install '.[aws,cli]'": "it would change the environment that the tests run in",
+    "jitcloud revoke REQUEST --because": "REQUEST stands for whatever was restored; the tutorial runs it",
+    "jitcloud check --clouds": "the roles in the catalog are the reader's; tests/e2e runs it",
+}
+"""How a block begins that is not run, and why."""
+
+NOT_CODE = {
+    "": "nothing to run",
+    "text": "a drawing, or a line of a file",
+    "mermaid": "a drawing",
+    "crontab": "a line for cron",
+    "cedarschema": "compared with the package by test_claims",
+}
+
+LAST = {
+    ("README.md", "import jitcloud"): "it opens the folder that the page makes further down",
+    ("docs/library.md", 'import jitcloud\n\nwith jitcloud.load("jitcloud.toml")'): "the same",
+}
+"""Which block runs after all others of its page, and why."""
+
+GOES_ON = "jitcloud emulator"
+"""What the pages start in a second terminal, and leave running."""
+
+PORT = "4566"
+"""Of the emulator, in the pages; each page gets another, so that pages run at the same time."""
+
+
+def _is_left_out(block: Block) -> bool:
+    return any(block.text.startswith(beginning) for beginning in NOT_RUN)
+
+
+def _runnable(page: str) -> list[Block]:
+    """The blocks of a page that do something, in the order in which they do."""
+    found = [
+        block
+        for block in blocks(page)
+        if (block.language in RUNNING or block.file) and not _is_left_out(block)
+    ]
+    late = [block for block in found if any(_begins(block, *which) for which in LAST)]
+    return [*(block for block in found if block not in late), *late]
+
+
+def _begins(block: Block, page: str, text: str) -> bool:
+    return block.page == page and block.text.startswith(text)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if _runnable(page)])
+def test_a_page_does_what_it_says(page: str, tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    port = _free_port()
+    with Terminal(folder) as terminal:
+        for block in _runnable(page):
+            _play(terminal, block, port)
+
+
+def _play(terminal: Terminal, block: Block, port: str) -> None:
+    text = block.text.replace(PORT, port)
+    if block.file is not None:
+        _write(terminal, block.file, text)
+        return
+    match block.language:
+        case "console":
+            for step in transcript(text):
+                _step(terminal, step, block, port)
+        case "shell":
+            code, seen = terminal.run(text)
+            assert code == 0, f"{block}: {seen}"
+        case _:
+            _write(terminal, "example.py", text)
+            code, seen = terminal.run("python -W error example.py")
+            assert code == 0, f"{block}: {seen}"
+
+
+def _step(terminal: Terminal, step: Step, block: Block, port: str) -> None:
+    if step.command.startswith(GOES_ON):
+        command = step.command.replace(GOES_ON, f"{GOES_ON} --port {port}")
+        seen = terminal.second(command, step.shown)
+        assert fits(step.shown, seen), _difference(block, step, seen)
+        return
+    code, seen = terminal.run(step.command)
+    assert fits(step.shown, seen), _difference(block, step, seen)
+    if not step.command.startswith("echo $?"):
+        assert (code != 0) == fails(step), f"{block}: {step.command} ended with {code}\n{seen}"
+
+
+def _difference(block: Block, step: Step, seen: str) -> str:
+    return (
+        f"{block}: $ {step.command}\n--- the page shows\n{step.shown}--- and this was seen\n{seen}"
+    )
+
+
+def _write(terminal: Terminal, name: str, text: str) -> None:
+    _, here = terminal.run("pwd")
+    path = Path(here.strip()) / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, "utf-8")
+
+
+def _free_port() -> str:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return str(found.getsockname()[1])
+
+
+# ── Nothing is left out silently ─────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_block_is_of_a_known_kind(page: str) -> None:
+    found = blocks(page)
+    assert fences(page) == 2 * len(found), "a block that does not end, or stands within a list"
+    kinds = {block.language for block in found if not block.file}
+    assert kinds <= {*RUNNING, *NOT_CODE, "toml", "cedar"}
+
+
+@pytest.mark.parametrize("beginning", NOT_RUN)
+def test_what_is_not_run_still_stands_in_a_page(beginning: str) -> None:
+    assert any(block.text.startswith(beginning) for page in PAGES for block in blocks(page))
+
+
+@pytest.mark.parametrize(("page", "beginning"), LAST)
+def test_what_runs_last_still_stands_in_its_page(page: str, beginning: str) -> None:
+    assert any(_begins(block, page, beginning) for block in blocks(page))
+
+
+# ── Rules, catalogs and people that a page only shows ────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        block
+        for page in PAGES
+        for block in blocks(page)
+        if block.language in {"toml", "cedar"} and not block.file
+    ],
+    ids=str,
+)
+def test_what_a_page_only_shows_would_be_accepted(block: Block, tmp_path: Path) -> None:
+    # The page's own files, if it has some, are what its examples are about.
+    shown = {other.file: other.text for other in blocks(block.page) if other.file}
+    (tmp_path / "people.toml").write_text(shown["people.toml"])
+    (tmp_path / "catalog.toml").write_text(shown["catalog.toml"])
+    if block.language == "toml":
+        _name_of(tmp_path, block).write_text(block.text)
+    mechanisms, _ = clouds(Settings(aws=AwsSettings()), utc_now)
+    directory = StaticDirectory(tmp_path / "people.toml")
+    catalog = Catalog.load(tmp_path / "catalog.toml", mechanisms)
+    texts = dict(_rules(shown))
+    if block.language == "cedar" and "approvers-may-approve" not in block.text:
+        texts["shown.cedar"] = block.text
+    Policy.from_texts(texts, catalog=catalog, directory=directory)
+
+
+def _name_of(folder: Path, block: Block) -> Path:
+    is_catalog = "entitlement" in tomllib.loads(block.text)
+    return folder / ("catalog.toml" if is_catalog else "people.toml")
+
+
+def _rules(shown: dict[str, str]) -> Iterator[tuple[str, str]]:
+    for name, text in shown.items():
+        if re.fullmatch(r"policy/[^/]+\.cedar", name):
+            yield name.removeprefix("policy/"), text

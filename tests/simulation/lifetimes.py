@@ -1,0 +1,277 @@
+"""Whole lifetimes on one seed: people, several drivers, and everything that can go wrong.
+
+Time is simulated, and nothing else is: the broker, the lifecycle, the slots, the policy and a
+store are the real ones, over a cloud in memory. After every step the promises are checked
+against who can do what in the cloud, not against what the broker believes.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from jitcloud.errors import Conflict, JitError, OutcomeUnknown, Throttled, Unavailable
+from jitcloud.model import Request, RequestId, Sight, Slot, State
+from jitcloud.ports import Change, Store
+from jitcloud.providers.memory import KIND, Fault, MemoryAssignments, MemoryCloud
+from jitcloud.stores.memory import MemoryStore
+from tests.faults import Killed
+from tests.world import Time, World, caller
+
+SETTLE = timedelta(seconds=3)
+PEOPLE = ("ana", "ben", "caro")
+ROLES = {"dev-read": "reader", "prod-write": "writer", "prod-admin": "admin"}
+
+
+class Cloud(MemoryCloud):
+    """Remembers what was where when, so that a read can be stale."""
+
+    def __init__(self, clock: Time) -> None:
+        super().__init__(clock, late_by=timedelta(seconds=8))
+        self.past: list[tuple[datetime, frozenset[tuple[str, str]]]] = []
+
+    def _put(self, what: tuple[str, str], *, present: bool) -> None:
+        self.past.append((self.clock(), frozenset(self._assigned)))
+        super()._put(what, present=present)
+
+    def had(self, person: str, role: str, when: datetime) -> bool:
+        for changed_at, before in self.past:
+            if changed_at > when:
+                return (person, role) in before
+        return (person, role) in self._assigned
+
+
+@dataclass
+class Chaos:
+    """Decides what goes wrong next, and counts what did."""
+
+    dice: random.Random
+    on: bool = True
+    struck: Counter[str] = field(default_factory=Counter)
+
+    def strikes(self, what: str, chance: float) -> bool:
+        if self.on and self.dice.random() < chance:
+            self.struck[what] += 1
+            return True
+        return False
+
+
+class FlakyStore:
+    """A store whose process may die before or after a commit, or which cannot be reached."""
+
+    def __init__(self, store: Store, chaos: Chaos) -> None:
+        self._store, self._chaos = store, chaos
+
+    def commit(self, change: Change) -> None:
+        if self._chaos.strikes("killed before a commit", 0.01):
+            raise Killed
+        if self._chaos.strikes("store unavailable", 0.01):
+            raise Unavailable("The simulated store is locked.")
+        self._store.commit(change)
+        if self._chaos.strikes("killed after a commit", 0.01):
+            raise Killed
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)
+
+
+class FlakyAssignments:
+    """The slot kind with faults at every call, and reads that lag within the settle time."""
+
+    name = KIND
+    timeout = timedelta(seconds=10)
+    settle = SETTLE
+    grants = True
+    takes_standing = True
+
+    def __init__(self, cloud: Cloud, chaos: Chaos) -> None:
+        self._cloud, self._chaos = cloud, chaos
+        self._true = MemoryAssignments(cloud)
+
+    def see(self, slot: Slot, now: datetime) -> Sight:
+        if self._chaos.strikes("killed before a read", 0.01):
+            raise Killed
+        if self._chaos.strikes("read throttled", 0.02):
+            raise Throttled("Simulated.")
+        if self._chaos.strikes("read unanswered", 0.02):
+            raise OutcomeUnknown("Simulated.")
+        if self._chaos.strikes("stale read", 0.2):
+            back = SETTLE * self._chaos.dice.random()
+            person, role = str(slot.where["person"]), str(slot.where["role"])
+            return Sight(at=now, present=self._cloud.had(person, role, now - back))
+        return self._true.see(slot, now)
+
+    def put(self, slot: Slot, wish: Sequence[RequestId], until: datetime) -> None:
+        self._before("put")
+        self._true.put(slot, wish, until)
+        self._after("put")
+
+    def remove(self, slot: Slot) -> None:
+        self._before("remove")
+        self._true.remove(slot)
+        self._after("remove")
+
+    def _before(self, call: str) -> None:
+        if self._chaos.strikes(f"killed before {call}", 0.02):
+            raise Killed
+        fault = self._chaos.dice.choice(list(Fault))
+        hit = self._chaos.strikes(f"{call} {fault}", 0.15)
+        self._cloud.faults.append(fault if hit else None)
+
+    def _after(self, call: str) -> None:
+        if self._chaos.strikes(f"killed after {call}", 0.02):
+            raise Killed
+
+
+class Simulation:
+    """One seed's worth of lifetimes."""
+
+    def __init__(self, seed: int, folder: Path) -> None:
+        self.dice = random.Random(seed)  # noqa: S311 - to be repeated, not to be secret
+        self.chaos = Chaos(self.dice)
+        self.time = Time()
+        self.cloud = Cloud(self.time)
+        self.store = MemoryStore()
+        self.story: list[str] = []
+        self.standing = {
+            (person, role)
+            for person in PEOPLE
+            for role in ROLES.values()
+            if self.dice.random() < 0.1
+        }
+        for person, role in self.standing:
+            self.cloud.assign_by_hand(person, role)
+        self.truth = World(folder, time=self.time, store=self.store, cloud_=self.cloud)
+        kinds = {KIND: FlakyAssignments(self.cloud, self.chaos)}
+        flaky = FlakyStore(self.store, self.chaos)
+        self.drivers = [
+            World(folder, time=self.time, store=flaky, kinds_=kinds, cloud_=self.cloud)  # type: ignore[arg-type] # it has the store's methods by delegation
+            for _ in range(3)
+        ]
+
+    def run(self, steps: int = 60) -> None:
+        for _ in range(steps):
+            self._step()
+            self._check()
+        self.chaos.on = False
+        self.cloud.faults.clear()
+        for _ in range(300):
+            self.time.forward(seconds=self.dice.choice([1, 30, 600, 1800]))
+            self.drivers[0].sweep()
+            self._check()
+        assert self._unfinished() == [], self.tell()
+        for person in PEOPLE:
+            for role in ROLES.values():
+                stands = (person, role) in self.standing
+                assert self._can(person, role) == stands, self.tell(f"{person} {role}")
+        self.truth.verify_all()
+        assert self.store.due(self.time(), 10) == (), self.tell()
+
+    def tell(self, what: str = "") -> str:
+        return "\n".join([*self.story, what])
+
+    # ── What happens ─────────────────────────────────────────────────────────────────────────
+
+    def _step(self) -> None:
+        driver = self.dice.choice(self.drivers)
+        person = self.dice.choice(PEOPLE)
+        acts = (
+            (3, "asks", self._ask),
+            (3, "votes", self._vote),
+            (2, "gives back", self._give_back),
+            (1, "revokes", self._revoke),
+            (1, "withdraws", self._withdraw),
+            (6, "sweeps", self._sweep),
+            (4, "waits", self._wait),
+        )
+        _, name, act = self.dice.choices(acts, [weight for weight, _, _ in acts])[0]
+        said = "done"
+        try:
+            act(driver, person)
+        except Killed:
+            said = "and is killed"
+        except (JitError, Conflict) as exc:
+            said = f"but {type(exc).__name__}: {exc}"
+        self.story.append(f"{self.time():%H:%M:%S} {person} {name}, {said}")
+
+    def _ask(self, driver: World, person: str) -> None:
+        what = self.dice.choice(list(ROLES))
+        start = (
+            self.time() + timedelta(minutes=self.dice.randint(1, 20))
+            if self.dice.random() < 0.2
+            else None
+        )
+        driver.ask(person, what, minutes=self.dice.choice([0.5, 2, 10, 30]), start=start)
+
+    def _vote(self, driver: World, person: str) -> None:
+        request = self._any(State.PENDING)
+        if request is not None and self.dice.random() < 0.9:
+            driver.approve(request, person)
+        elif request is not None:
+            driver.broker.deny(caller(person), request.id, self.time(), "no")
+
+    def _give_back(self, driver: World, person: str) -> None:  # noqa: ARG002 - the holder does
+        request = self._any(State.ACTIVE, State.ACTIVATING)
+        if request is not None:
+            driver.give_back(request, request.person)
+
+    def _revoke(self, driver: World, person: str) -> None:
+        request = self._any(State.ACTIVE, State.ACTIVATING, State.SCHEDULED)
+        if request is not None:
+            driver.broker.revoke(caller(person), request.id, self.time(), "enough")
+            if self.dice.random() < 0.5:
+                driver.advance.wake(request.id)
+
+    def _withdraw(self, driver: World, person: str) -> None:
+        request = self._any(State.PENDING, State.SCHEDULED)
+        if request is not None:
+            driver.broker.withdraw(caller(person), request.id, self.time())
+
+    def _sweep(self, driver: World, person: str) -> None:  # noqa: ARG002 - a machine does
+        driver.sweep()
+
+    def _wait(self, driver: World, person: str) -> None:  # noqa: ARG002 - all do
+        self.time.forward(seconds=self.dice.choice([0.5, 2, 5, 15, 60, 600]))
+
+    # ── What must be true ────────────────────────────────────────────────────────────────────
+
+    def _check(self) -> None:
+        for person in PEOPLE:
+            for name, role in ROLES.items():
+                self._check_one(person, name, role)
+
+    def _check_one(self, person: str, name: str, role: str) -> None:
+        mine = [r for r in self._all() if r.person == person and r.entitlement.id == name]
+        if (person, role) in self.standing:
+            # P7: what stood before us stands for ever.
+            assert self._can(person, role), self.tell(f"{person} lost standing {role}")
+            return
+        if not self._can(person, role):
+            return
+        # P1, P2, P4: whoever can has a request whose end is recorded, and not said to be over.
+        at_work = [r for r in mine if r.state in {State.ACTIVATING, State.ACTIVE, State.ENDING}]
+        assert at_work, self.tell(f"{person} has {role} and no unfinished request for it")
+        assert all(r.window is not None for r in at_work), self.tell()
+        if name != "dev-read":
+            # P5: and somebody else said yes.
+            for r in at_work:
+                assert r.votes, self.tell(f"{r.id} has access without a vote")
+                assert all(vote.by != person for vote in r.votes), self.tell()
+
+    def _can(self, person: str, role: str) -> bool:
+        return person in self.cloud.who_can(role)
+
+    def _all(self) -> list[Request]:
+        found = (self.store.request(name) for name in self.store.ids(1000))
+        return [request for request in found if request is not None]
+
+    def _unfinished(self) -> list[Request]:
+        return [request for request in self._all() if not request.state.is_finished]
+
+    def _any(self, *states: State) -> Request | None:
+        found = [request for request in self._all() if request.state in states]
+        return self.dice.choice(found) if found else None
