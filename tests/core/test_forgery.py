@@ -23,6 +23,8 @@ from jitcloud.model import (
     Decided,
     Guarantee,
     Happening,
+    Issuing,
+    PersonId,
     Places,
     PolicyRef,
     Request,
@@ -156,6 +158,50 @@ def test_a_window_longer_than_was_decided_is_found(world: World) -> None:
     forged = forge(world, signed, longer)
     with pytest.raises(Tampered, match="longer than was decided"):
         forged.ledger.verified(request.id, world.time())
+
+
+def _sealed_on(world: World, request: Request, what: Happening, **facts: object) -> Request:
+    """A record whose last event the broker's own key would sign, but that must not be believed."""
+    trail = world.store.events(request.id)
+    after, lines = chain.seal(
+        request, request.id, (what,), actor=BROKER, now=world.time(), signer=world.signer
+    )
+    (line,) = lines
+    event = replace(line.event, **facts)  # type: ignore[arg-type] # a table of edits
+    text = codec.encode_event(event)
+    signature = None
+    if line.signature is not None:
+        signature = world.signer.sign(chain.SIGNED_AS + text.encode())
+    line = replace(
+        line, event=event, text=text, signature=signature, hash=chain.digest(text, signature)
+    )
+    after = lifecycle.fold(request, line)
+    chain.verify(after, (*trail, line), world.signer.verifier())
+    return after
+
+
+def test_a_yes_by_the_requester_is_not_believed_whoever_signed_it(world: World) -> None:
+    request = world.ask(what="prod-write")
+    own = Voted(by=request.person, yes=True, stage=0, reason="")
+    with pytest.raises(Tampered, match="votes for their own request"):
+        _sealed_on(world, request, own)
+
+
+def test_an_event_dated_before_the_one_it_follows_is_not_believed(world: World) -> None:
+    request = world.ask(what="prod-write")
+    vote = Voted(by=PersonId("ben"), yes=True, stage=0, reason="")
+    _sealed_on(world, request, vote)
+    with pytest.raises(Tampered, match="dated before"):
+        _sealed_on(world, request, vote, at=world.time() - timedelta(seconds=1))
+
+
+def test_credentials_issued_after_the_deadline_are_found(world: World) -> None:
+    request = world.ask(minutes=10)
+    assert request.window is not None
+    issuing = Issuing(number=1, dead_by=request.window.deadline)
+    _sealed_on(world, request, issuing, at=request.window.deadline - timedelta(seconds=1))
+    with pytest.raises(Tampered, match="after the deadline"):
+        _sealed_on(world, request, issuing, at=request.window.deadline)
 
 
 @pytest.mark.parametrize(

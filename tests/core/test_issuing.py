@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from jitcloud import ending, lifecycle
 from jitcloud.errors import NotFound, Refused
 from jitcloud.model import (
+    SKEW,
     Credentials,
     Entitlement,
     Evidence,
@@ -32,6 +34,7 @@ class MemorySessions:
     name: str = KIND
     guarantee: Guarantee = Guarantee.CLOUD
     timeout: timedelta = timedelta(seconds=10)
+    lives: timedelta = timedelta(minutes=15)
     minted: list[Request] = field(default_factory=list)
 
     def check(self, entitlement: Entitlement) -> tuple[str, ...]:  # noqa: ARG002 - takes any
@@ -43,8 +46,8 @@ class MemorySessions:
     def places(self, entitlement: Entitlement, person: PersonId) -> Places:  # noqa: ARG002 - none
         return Places()
 
-    def lifetime(self, request: Request, window: Window, now: datetime) -> timedelta:  # noqa: ARG002 - what STS gives at least
-        return timedelta(minutes=15)
+    def lifetime(self, request: Request, window: Window, now: datetime) -> timedelta:  # noqa: ARG002 - as told
+        return self.lives
 
     def issue(
         self, request: Request, window: Window, lifetime: timedelta, now: datetime
@@ -140,6 +143,25 @@ def test_what_cannot_be_ended_early_is_not_said_to_be_ended_early(world: World) 
     world.time.forward(seconds=5)
     world.sweep()
     assert world.now(request).evidence is Evidence.CLOUD_DEADLINE
+
+
+def test_the_set_that_lives_longest_counts_not_the_last(
+    world: World, sessions: MemorySessions
+) -> None:
+    request = world.ask(minutes=30)
+    issue(world, request)
+    first = world.now(request).credentials_dead_by
+    sessions.lives = timedelta(minutes=1)
+    issue(world, request)
+    assert world.now(request).credentials_dead_by == first
+
+
+def test_what_a_clock_may_be_off_by_counts_before_the_end_is_believed(world: World) -> None:
+    request = world.ask(minutes=10)
+    issue(world, request)
+    at = lifecycle.deadline(world.now(request))
+    assert not ending.sessions_are_dead(world.now(request), at + SKEW - timedelta(seconds=1))
+    assert ending.sessions_are_dead(world.now(request), at + SKEW)
 
 
 def test_a_person_disabled_meanwhile_gets_none(world: World) -> None:

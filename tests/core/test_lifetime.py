@@ -116,6 +116,32 @@ def test_leaving_the_group_before_the_last_yes_counts(world: World) -> None:
     world.put_together()
     assert world.approve(request).state is State.DENIED
     assert world.cloud.who_can("writer") == frozenset()
+    happened = [line.event.what.type for line in world.store.events(request.id)]
+    assert "approved" not in happened, "the vote itself was judged by the groups of now"
+
+
+def test_each_stage_is_asked_in_its_turn(world: World) -> None:
+    world.policy_text = world.policy_text.replace("2 of leads", "1 of developers then 1 of leads")
+    world.put_together()
+    request = world.ask(what="prod-admin")
+    world.approve(request, "caro")
+    with pytest.raises(Refused, match="already approved"):
+        world.approve(request, "caro")
+    assert world.approve(request, "ben").state is State.ACTIVE
+
+
+def test_a_later_stage_cannot_be_said_yes_to_before_its_turn(world: World) -> None:
+    world.people_text = world.people_text.replace("[groups.developers]", DORA).replace(
+        'members = ["ben", "caro"]', 'members = ["caro"]'
+    )
+    world.people_text += '[groups.security]\nmembers = ["dora"]\n'
+    world.policy_text = world.policy_text.replace("2 of leads", "1 of leads then 1 of security")
+    world.put_together()
+    request = world.ask(what="prod-admin")
+    with pytest.raises(Refused, match="not among the people asked"):
+        world.approve(request, "dora")
+    world.approve(request, "caro")
+    assert world.approve(request, "dora").state is State.ACTIVE
 
 
 def test_a_voter_who_left_before_the_last_yes_no_longer_counts(world: World) -> None:

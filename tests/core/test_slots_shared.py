@@ -167,6 +167,36 @@ def test_a_driver_that_was_held_up_past_its_claim_tells_the_cloud_nothing(world:
     assert cloud.who_can("reader") == frozenset()
 
 
+def test_a_driver_that_was_held_up_alone_tells_the_cloud_nothing_either(world: World) -> None:
+    """Nobody took over: but when its call would land, somebody might have."""
+
+    class Suspended(MemoryCloud):
+        def has(self, person: str, role: str) -> bool:
+            if not slept:
+                slept.append(True)
+                world.time.forward(minutes=1)
+            return super().has(person, role)
+
+    slept: list[bool] = []
+    cloud = Suspended(world.time)
+    held_up = World(world.folder, time=world.time, store=world.store, cloud_=cloud)
+    request = held_up.ask(minutes=60)
+    assert cloud.calls.count("assign") == 0
+    assert "held up" in held_up.slot(request).trouble
+    world.time.forward(seconds=1)
+    held_up.sweep()
+    assert cloud.who_can("reader") == {"ana"}
+
+
+def test_a_place_that_was_empty_gets_new_names_when_it_is_held_again(world: World) -> None:
+    first = world.give_back(world.ask())
+    assert world.slot(first).epoch == 1
+    second = world.ask()
+    assert world.slot(second).epoch == 2
+    world.ask(minutes=60)
+    assert world.slot(second).epoch == 2
+
+
 def test_a_newcomer_during_a_removal_is_let_in_afterwards(world: World) -> None:
     first = world.ask(minutes=10)
     world.cloud.faults.append(Fault.LATE)  # the removal lands five seconds later
@@ -175,6 +205,8 @@ def test_a_newcomer_during_a_removal_is_let_in_afterwards(world: World) -> None:
     for _ in range(60):
         world.time.forward(seconds=1)
         world.sweep()
+        if world.now(second).state is State.ACTIVE:
+            assert world.cloud.who_can("reader") == {"ana"}, "active was said too soon"
     assert world.now(first).state is State.ENDED
     assert world.now(second).state is State.ACTIVE
     assert world.cloud.who_can("reader") == {"ana"}

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -96,21 +97,19 @@ def code(page: str) -> list[str]:
     return [match["text"] for match in _CODE.finditer(prose(page))]
 
 
-def table(page: str, *heading: str) -> list[dict[str, str]]:
-    """The rows of the table with these columns, each cell as written, by its column."""
-    lines = iter(prose(page).splitlines())
-    for line in lines:
-        if _cells(line) == list(heading):
-            next(lines)  # the rule under the heading
-            break
-    else:
-        raise AssertionError(f"{page} has no table with the columns {', '.join(heading)}")
-    rows = []
-    for line in lines:
-        if not line.startswith("|"):
-            break
-        rows.append(dict(zip(heading, _cells(line), strict=True)))
-    return rows
+def table(page: str, *heading: str, begins: str = "") -> list[dict[str, str]]:
+    """The rows of the table with these columns (whose first cell begins so), by their columns."""
+    lines = prose(page).splitlines()
+    for number, line in enumerate(lines):
+        if _cells(line) != list(heading):
+            continue
+        rows = [
+            dict(zip(heading, _cells(row), strict=True))
+            for row in takewhile(lambda row: row.startswith("|"), lines[number + 2 :])
+        ]
+        if rows[0][heading[0]].startswith(begins):
+            return rows
+    raise AssertionError(f"{page} has no table with the columns {', '.join(heading)}")
 
 
 def bare(cell: str) -> str:

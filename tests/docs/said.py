@@ -1,33 +1,54 @@
-"""What the code can say, read from its source: every message as a template with ``…`` for a value."""
+"""What the code can say, read from its source: each message with ``…`` where a value stands."""
 
 from __future__ import annotations
 
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[2] / "jitcloud"
 
-_SENTENCE = re.compile(r"\w+ .*\w", re.DOTALL)
+VALUE = "…"
+
+_WORDS = re.compile(r"[A-Za-z]{2,} [^?]*[A-Za-z]{2,}")
+_FOR_NO_PERSON = re.compile(r"\(\?P|^permit of|^\"|^after 30m|^within 24h|\w+:\w+ on …$|^\.$")
 
 
-def templates(module: str) -> list[str]:
-    """Every text in a module that is told to somebody: docstrings and what no person reads left out."""
+@cache
+def templates(module: str) -> tuple[str, ...]:
+    """Every sentence in a module: docstrings, names and patterns left out."""
     tree = ast.parse((PACKAGE / module).read_text("utf-8"))
-    found = [_template(node) for node in _told(tree)]
-    return list(dict.fromkeys(text for text in found if _SENTENCE.search(text.replace("…", " "))))
+    found = dict.fromkeys(_template(node).strip() for node in _told(tree))
+    return tuple(text for text in found if _is_sentence(text))
 
 
-def _told(tree: ast.AST) -> Iterator[ast.expr]:
-    for node in ast.iter_child_nodes(tree):
-        match node:
+def is_said(message: str, page: str) -> bool:
+    """Whether a page says this, with anything for its values."""
+    pieces = [re.escape(_plain(piece)) for piece in message.strip(VALUE).split(VALUE)]
+    # Without its end: within other sentences it has none.
+    pattern = ".*?".join(pieces).removesuffix(re.escape("."))
+    return re.search(pattern, _plain(page)) is not None
+
+
+def _is_sentence(text: str) -> bool:
+    return _WORDS.search(text) is not None and _FOR_NO_PERSON.search(text) is None
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"\s+", " ", text.replace("`", ""))
+
+
+def _told(node: ast.AST) -> Iterator[ast.expr]:
+    for child in ast.iter_child_nodes(node):
+        match child:
             case ast.Expr(value=ast.Constant()):  # a docstring
                 continue
             case ast.Constant(value=str()) | ast.JoinedStr():
-                yield node
+                yield child
             case _:
-                yield from _told(node)
+                yield from _told(child)
 
 
 def _template(node: ast.expr) -> str:
@@ -37,4 +58,4 @@ def _template(node: ast.expr) -> str:
         case ast.JoinedStr(values=parts):
             return "".join(_template(part) for part in parts)
         case _:
-            return "…"
+            return VALUE

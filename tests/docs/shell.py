@@ -12,8 +12,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Self
 
@@ -22,6 +22,9 @@ from jitcloud.emulators.surroundings import apart_from
 _MARK = "\x1eended"
 _PATIENCE = 60.0
 
+_EXIT_CODE = "echo $?"
+
+# How errors of jitcloud begin, and those of the AWS CLI.
 _ERROR = re.compile(r"^(?:jitcloud: |An error occurred |copy failed: )", re.MULTILINE)
 
 SHORTENED = "…"
@@ -34,15 +37,23 @@ class Step:
 
     command: str
     shown: str
+    fails: bool | None
+    """Whether it ends with an exit code other than 0; None where the page tells which."""
 
 
-def transcript(text: str) -> Iterator[Step]:
+def transcript(text: str) -> list[Step]:
     """Read a ``console`` block: what follows ``$`` is typed, and the rest is what is seen."""
-    typed = re.split(r"^\$ ", text, flags=re.MULTILINE)
-    assert typed[0] == "", "a console block begins with a command"
-    for part in typed[1:]:
-        command, _, shown = part.partition("\n")
-        yield Step(command=command, shown=shown)
+    nothing, *typed = re.split(r"^\$ ", text, flags=re.MULTILINE)
+    assert nothing == "", "a console block begins with a command"
+    pairs = [part.partition("\n")[::2] for part in typed]
+    return [
+        Step(
+            command=command,
+            shown=shown,
+            fails=None if following[0] == _EXIT_CODE else _ERROR.search(shown) is not None,
+        )
+        for (command, shown), following in zip_longest(pairs, pairs[1:], fillvalue=("", ""))
+    ]
 
 
 def fits(shown: str, seen: str) -> bool:
@@ -56,14 +67,6 @@ def fits(shown: str, seen: str) -> bool:
             pattern += f"{'.*?'.join(pieces)}[ ]*\n"
     seen = seen.rstrip("\n") + "\n"
     return re.fullmatch(pattern, seen) is not None
-
-
-def fails(step: Step) -> bool:
-    """Whether a page says that a command fails: jitcloud and the AWS CLI begin their errors so.
-
-    A line that goes on to tell the exit code itself ends well, whatever failed before.
-    """
-    return "echo" not in step.command and _ERROR.search(step.shown) is not None
 
 
 class Terminal:

@@ -1,0 +1,196 @@
+"""Who could get what, for everybody and everything: a table to keep beside the policy.
+
+Most people are alike to a policy, and so are most things: whoever is in the same groups, as far
+as any rule can tell, is judged once for all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from jitcloud.model import (
+    Ask,
+    Decision,
+    Denied,
+    Entitlement,
+    NeedsApproval,
+    Person,
+)
+from jitcloud.policy import wording
+from jitcloud.policy.advice import Decide
+from jitcloud.policy.entities import World
+from jitcloud.policy.everybody import Named
+from jitcloud.text import printable
+
+DURATIONS = tuple(timedelta(hours=hours) for hours in (1, 4, 8))
+"""For which it is asked, unless somebody says for which."""
+
+NOON = datetime(2030, 1, 8, 12)  # noqa: DTZ001 - on a Tuesday, in the zone of the entitlement
+"""When it is asked, just after a sign-in, with no change freeze on."""
+
+FEWER: Mapping[str, tuple[str, ...]] = {
+    "": (),
+    "ticket": ("",),
+    "incident": ("",),
+    "ticket+incident": ("ticket", "incident", ""),
+}
+"""What it is asked with, and what has less of it."""
+
+_SOME = "SOME-1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """What one person could get of one thing, with this at hand."""
+
+    person: str
+    name: str
+    """The person's, for readers."""
+    entitlement: str
+    having: str
+    """One of ``FEWER``."""
+    outcomes: tuple[str, ...]
+    """For each duration: ``activate``, ``request: 1 of ...``, or nothing at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """Judges everybody about everything: once for all who are alike, about all that is alike.
+
+    What Cedar is told of a person are id, manager, groups and rotations, and of an entitlement
+    id, cloud, privilege, owner, environment and labels; its zone sets the hours. Ids can be
+    compared with what a rule names and with each other, and nothing else can be done with them.
+    Two people who agree in all else could change places, so it cannot matter which of them asks:
+    whether enough others could approve is the same for both too.
+    """
+
+    decide: Decide
+    named: Named
+    durations: Sequence[timedelta] = DURATIONS
+
+    def rows(
+        self,
+        people: Iterable[Person],
+        catalog: Iterable[Entitlement],
+        advance: Callable[[int], None] = lambda _: None,
+    ) -> Iterator[Row]:
+        """Yield a row wherever somebody could get something, by entitlement for each person.
+
+        ``advance`` is told how many entitlements more have been looked at.
+        """
+        things = sorted(catalog, key=lambda thing: thing.id)
+        alike: dict[object, list[tuple[str, _Rows]]] = {}
+        for person in people:
+            who = self._who(person)
+            if who in alike:
+                advance(len(things))
+            else:
+                alike[who] = list(self._of(person, things, advance))
+            for thing, rows in alike[who]:
+                for having, outcomes in rows:
+                    yield Row(
+                        person=printable(person.id),
+                        name=printable(person.name),
+                        entitlement=thing,
+                        having=having,
+                        outcomes=outcomes,
+                    )
+
+    def _of(
+        self, person: Person, things: Iterable[Entitlement], advance: Callable[[int], None]
+    ) -> Iterator[tuple[str, _Rows]]:
+        alike: dict[object, _Rows] = {}
+        for thing in things:
+            what = self._what(thing)
+            if what not in alike:
+                alike[what] = self._rows(person, thing)
+            advance(1)
+            if alike[what]:
+                yield thing.id, alike[what]
+
+    def _rows(self, person: Person, thing: Entitlement) -> _Rows:
+        every = {
+            having: tuple(
+                _outcome(self.decide(*what_if(person, thing, duration, having)))
+                for duration in self.durations
+            )
+            for having in FEWER
+        }
+        return told(every)
+
+    def _who(self, person: Person) -> object:
+        is_named = person.id in self.named.people or person.id == person.manager
+        return (
+            person.id if is_named else "",
+            person.groups & self.named.groups,
+            person.rotations & self.named.rotations,
+            person.manager,
+            person.disabled,
+        )
+
+    def _what(self, thing: Entitlement) -> object:
+        return (
+            thing.id if thing.id in self.named.entitlements else "",
+            thing.cloud,
+            thing.privilege,
+            thing.environment,
+            thing.owner,
+            frozenset(thing.labels),
+            thing.zone,
+        )
+
+
+_Rows = Sequence[tuple[str, tuple[str, ...]]]
+
+
+def told(every: Mapping[str, tuple[str, ...]]) -> _Rows:
+    """Leave out whatever ``untold`` would read as the same."""
+    kept: dict[str, tuple[str, ...]] = {}
+    nothing = tuple("" for _ in every[""])
+    for having, outcomes in every.items():
+        if outcomes != untold(kept, having, nothing):
+            kept[having] = outcomes
+    return tuple(kept.items())
+
+
+def untold(
+    rows: Mapping[str, tuple[str, ...]], having: str, nothing: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Return what holds with this at hand: as told, else as with less at hand, else nothing."""
+    return next((rows[each] for each in (having, *FEWER[having]) if each in rows), nothing)
+
+
+def _outcome(decision: Decision) -> str:
+    said = wording.verdict(decision)
+    match decision:
+        case NeedsApproval():
+            return f"{said}: {wording.approval(decision.approval)}"
+        case Denied():
+            return ""
+        case _:
+            return said
+
+
+def what_if(
+    person: Person,
+    thing: Entitlement,
+    duration: timedelta,
+    having: str,
+    at: datetime = NOON,
+) -> tuple[Ask, World]:
+    """Return an ask at a local time, just after a sign-in, with this at hand."""
+    ticket, incident = "ticket" in having, "incident" in having
+    ask = Ask(
+        person=person.id,
+        entitlement=thing,
+        duration=duration,
+        justification="What if?",
+        asked_at=at.replace(tzinfo=ZoneInfo(thing.zone)).astimezone(UTC),
+        mfa_age=timedelta(),
+        ticket=_SOME if ticket else None,
+        incident=_SOME if incident else None,
+    )
+    return ask, World(ticket_verified=ticket, incident_verified=incident)
