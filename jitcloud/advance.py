@@ -67,7 +67,7 @@ class Advance:
                 if moved.seq == request.seq:
                     return moved  # only its places moved: whoever moved them goes on
             if moved is None:
-                return self.ledger.load(name)
+                return request
             request = moved
         return request
 

@@ -105,7 +105,7 @@ class Broker:
             incident=None if incident is None else text.one_line(incident, "incident"),
         )
         name = id_ or RequestId(str(ULID.from_datetime(now)))
-        already = self._asked_before(name, ask)
+        already = None if id_ is None else self._asked_before(id_, ask)
         if already is not None:
             return already
         plan = self.judge.plan(ask, now)

@@ -1,7 +1,8 @@
-"""Turns the nouns into text and back: RFC 8785 canonical JSON, so equal things are equal bytes."""
+"""Turns the nouns into text and back: JSON, and canonical (RFC 8785) where it is hashed."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, is_dataclass
 from functools import lru_cache
 from typing import Annotated, Any, TypeVar
@@ -39,10 +40,34 @@ _SIGNATURE: TypeAdapter[Signature] = TypeAdapter(Signature)
 def _encode(adapter: TypeAdapter[T], value: T) -> str:
     # Any: what pydantic dumps is plain JSON, which is all that rfc8785 takes.
     plain: Any = adapter.dump_python(value, mode="json")
+    if _reads_alike(plain):
+        return _SORTED.encode(plain)
     try:
         return rfc8785.dumps(plain).decode()
     except rfc8785.CanonicalizationError as exc:
         raise Invalid(f"This cannot be recorded: {exc}.") from exc
+
+
+# The standard library's encoder, in C, writes what RFC 8785 asks for, several times as fast,
+# except for numbers with fractions or beyond 2^53 and for keys beyond ASCII.
+_SORTED = json.JSONEncoder(
+    ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
+)
+_EXACT = 2**53
+
+
+def _reads_alike(value: object) -> bool:
+    match value:
+        case str() | bool() | None:
+            return True
+        case int():
+            return -_EXACT < value < _EXACT
+        case dict():
+            return all(key.isascii() and _reads_alike(item) for key, item in value.items())
+        case list():
+            return all(map(_reads_alike, value))
+        case _:
+            return False
 
 
 def _decode(adapter: TypeAdapter[T], text: str, what: str) -> T:
@@ -74,10 +99,11 @@ def decode_event(text: str) -> Event:
 
 
 def encode_request(request: Request) -> str:
-    """Return the canonical text of a snapshot."""
-    return _encode(_REQUEST, request)
+    """Return the text of a snapshot: plain JSON, for what it says is proven by the events."""
+    return _REQUEST.dump_json(request).decode()
 
 
+@lru_cache(maxsize=256)  # a command reads what it has just written, and reads it again at its end
 def decode_request(text: str) -> Request:
     """Read a snapshot. Raises ``Tampered``."""
     return _decode(_REQUEST, text, "request")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 
@@ -19,11 +19,15 @@ from jitcloud.model import (
     Place,
     Request,
     RequestId,
+    Sealed,
     Slot,
 )
 from jitcloud.ports import Change, Signer, Store, Verifier
 
 T = TypeVar("T")
+
+PROVEN = 256
+"""How many snapshots a process remembers to have proven."""
 
 TRIES = 10
 """How often a command is decided anew when others change the same request at the same time."""
@@ -37,6 +41,8 @@ class Ledger:
     signer: Signer | None
     """None where only unsigned events are written, as by whoever drives clouds."""
     verifier: Verifier
+    _proven: dict[RequestId, Request] = field(default_factory=dict, repr=False, compare=False)
+    """Snapshots that this process has proven, or sealed itself upon one that was."""
 
     def load(self, request: RequestId) -> Request:
         """Return a request, unchecked: enough to end it. Raises ``NotFound``."""
@@ -51,7 +57,12 @@ class Ledger:
 
         Raises ``NotFound``, ``Tampered``, and ``Misconfigured`` when the clock was set back.
         """
-        found, _ = verified(self.store, request, self.verifier)
+        found = self.load(request)
+        if self._proven.get(request) != found:
+            # A snapshot names the hash of its last event, and with it everything before. What
+            # was proven of exactly this one stays proven; any other is read from its trail.
+            found, _ = verified(self.store, request, self.verifier)
+            self._believe(found)
         behind = found.updated_at - now
         if behind > SKEW:
             message = (
@@ -92,7 +103,17 @@ class Ledger:
                 unmoved=tuple((slot.key, slot.version) for slot in unmoved),
             )
         )
+        if request is None or self._proven.get(name) == request:
+            self._believe(after, sealed)
         return after
+
+    def _believe(self, request: Request, sealed: Sequence[Sealed] = ()) -> None:
+        unsigned = any(isinstance(line.event.what, chain.DECISIVE) for line in sealed)
+        if unsigned and self.signer is None:
+            return
+        if len(self._proven) >= PROVEN:
+            self._proven.clear()
+        self._proven[request.id] = request
 
     def put_off(self, request: Request, until: datetime) -> None:
         """Look at a request again later, and not before. Raises ``Conflict``."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol
 
 from jitcloud.model import (
     Credentials,
@@ -209,7 +209,6 @@ class Mechanism(Protocol):
         ...
 
 
-@runtime_checkable
 class Sessions(Mechanism, Protocol):
     """A mechanism that hands out credentials, on demand, while a grant is active."""
 

@@ -13,6 +13,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -65,20 +66,26 @@ class Ed25519Verifier:
 
     def __init__(self, keys: Iterable[Ed25519PublicKey]) -> None:
         self._keys: Mapping[str, Ed25519PublicKey] = {key_name(key): key for key in keys}
+        # Within one command the same trail is believed several times.
+        self._holds = lru_cache(maxsize=256)(self._verify)
 
     def verify(self, message: bytes, signature: Signature) -> None:
         """Raise ``Tampered`` unless a known key signed exactly this message."""
-        key = self._keys.get(signature.key)
-        if key is None:
+        if signature.key not in self._keys:
             message_ = (
                 "it is signed with a key that is not trusted here; if that key was retired, "
                 f"put its public half beside the signing key as *{PUBLIC_SUFFIX}."
             )
             raise Tampered(message_)
+        if not self._holds(signature.key, signature.value, message):
+            raise Tampered("its signature does not fit its text.")
+
+    def _verify(self, key: str, value: str, message: bytes) -> bool:
         try:
-            key.verify(base64.b64decode(signature.value, validate=True), message)
-        except (InvalidSignature, binascii.Error) as exc:
-            raise Tampered("its signature does not fit its text.") from exc
+            self._keys[key].verify(base64.b64decode(value, validate=True), message)
+        except (InvalidSignature, binascii.Error):
+            return False
+        return True
 
 
 def key_name(key: Ed25519PublicKey) -> str:

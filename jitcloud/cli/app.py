@@ -9,7 +9,17 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
-from jitcloud.cli import asking, auditing, checking, exits, reading, starting, sweeping, using
+from jitcloud.cli import (
+    asking,
+    auditing,
+    checking,
+    exits,
+    policies,
+    reading,
+    starting,
+    sweeping,
+    using,
+)
 from jitcloud.cli.options import EVERYWHERE, AsJson, Config, Debug, UnsafeActAs
 from jitcloud.errors import Misconfigured
 
@@ -115,6 +125,8 @@ def _made() -> typer.Typer:
     audit.command("verify", context_settings=_HELP)(auditing.verify)
     audit.command("export", context_settings=_HELP)(auditing.export)
     app.add_typer(audit, name="audit", rich_help_panel=runs, context_settings=_HELP)
+    rules = policies.commands(_HELP)
+    app.add_typer(rules, name="policy", rich_help_panel=runs, context_settings=_HELP)
     return app
 
 

@@ -1,4 +1,4 @@
-"""Opens policy, catalog and people alone: to ask what would be said needs no key, store or cloud."""
+"""Opens policy, catalog and people alone: what would be said needs no key, store or cloud."""
 
 from __future__ import annotations
 
@@ -93,16 +93,16 @@ def read(files: Files, wrong: list[str]) -> Rulebook | None:
     directory = _read(files.directory, wrong)
     if texts is None or catalog is None or directory is None:
         # What the rules name cannot be looked up; whether they are rules at all can.
-        wrong += [str(finding) for name, text in (texts or {}).items() for finding in parse(name, text)[1]]
+        wrong += [
+            str(finding) for name, text in (texts or {}).items() for finding in parse(name, text)[1]
+        ]
         return None
     wrong += _owners(catalog, directory)
     policy = _read(lambda: Policy.from_texts(texts, catalog=catalog, directory=directory), wrong)
     if policy is None or wrong:
         return None
     freeze = files.settings.policy.freeze
-    return Rulebook(
-        texts=texts, policy=policy, catalog=catalog, directory=directory, freeze=freeze
-    )
+    return Rulebook(texts=texts, policy=policy, catalog=catalog, directory=directory, freeze=freeze)
 
 
 def _read(what: Callable[[], T], wrong: list[str]) -> T | None:

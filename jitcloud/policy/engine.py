@@ -47,6 +47,9 @@ from jitcloud.text import printable
 # In the order of preference: the first that is allowed is the verdict.
 _VERBS = ("activate", "request")
 
+ANSWERS = 64
+"""How many of the last questions to Cedar are remembered with their answers."""
+
 _DISABLED = "Your account is disabled in the directory."
 _NO_MANAGER = (
     "This needs a yes from your manager, but the directory names none for you; ask whoever keeps"
@@ -69,6 +72,9 @@ class Policy:
     _approvals: Mapping[int, ApprovalRule] = field(repr=False)
     _groups: frozenset[str] = field(repr=False)
     """Every group that a rule names."""
+    _answers: dict[tuple[str, ...], list[cedarpy.AuthzResult] | Denied] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     @classmethod
     def load(cls, folder: Path, *, catalog: Iterable[Entitlement], directory: Directory) -> Policy:
@@ -197,6 +203,25 @@ class Policy:
 
         Cedar skips a rule that errs. That is safe for a permit; a skipped forbid lets in.
         """
+        # The same question has the same answer: an ask that is let in at once is judged when it
+        # is made and again when it is activated, an instant later.
+        same = (
+            *verbs,
+            question.context,
+            question.entities,
+            str((question.principal, question.resource)),
+        )
+        known = self._answers.get(same)
+        if known is None:
+            known = self._ask_cedar(verbs, question)
+            if len(self._answers) >= ANSWERS:
+                self._answers.clear()
+            self._answers[same] = known
+        return known
+
+    def _ask_cedar(
+        self, verbs: Sequence[str], question: Question
+    ) -> list[cedarpy.AuthzResult] | Denied:
         requests = [
             {
                 "principal": question.principal,

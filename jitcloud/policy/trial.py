@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -25,6 +25,8 @@ from jitcloud.policy.advice import Decide
 from jitcloud.policy.cases import NOBODY, Case
 from jitcloud.policy.engine import Policy
 from jitcloud.policy.entities import World
+from jitcloud.policy.explain import VERBS
+from jitcloud.policy.source import Rule
 from jitcloud.ports import Directory
 
 _JUST_NOW = timedelta()
@@ -179,10 +181,25 @@ class _Hearing:
         return approval.outstanding(decision.approval, self.votes, self.voters, self.requester.id)
 
 
+def never_matched(rules: Iterable[Rule], tried: Iterable[Tried]) -> list[str]:
+    """Return the rules that had no part in any case, of those that a case could show.
+
+    Who permits a vote is not told apart, and ``breakGlass`` is not judged by cases.
+    """
+    decided = {rule for each in tried for rule in each.decided}
+    shown = (rule for rule in rules if rule.cedar.effect == "forbid" or rule.verb in VERBS)
+    return [rule.id for rule in shown if rule.id not in decided]
+
+
+# What goes with one answer alone, and need not be told once the answer is another.
+_OF_OTHERS = {"approval": None, "waits_for": None, "because": None}
+
+
 def _differences(case: Case, verdict: Verdict) -> Iterator[tuple[str, str, str]]:
     if case.expect != verdict.expect:
         said = f"{verdict.expect}: {' '.join(verdict.because)}"
         yield "expect", case.expect, said if verdict.because else verdict.expect
+        case = case.model_copy(update=_OF_OTHERS)
     if case.rules is not None and sorted(case.rules) != sorted(verdict.rules):
         yield "rules", _listed(case.rules), _listed(verdict.rules)
     for key, expected, said in (

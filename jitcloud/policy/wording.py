@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Literal
 
-from jitcloud.model import Activate, Approval, Approver, Decision, Denied, NeedsApproval, Stage
+from jitcloud.model import (
+    Activate,
+    Approval,
+    Approver,
+    Decision,
+    Denied,
+    Need,
+    NeedsApproval,
+    Stage,
+)
 
 Verdict = Literal["activate", "request", "deny"]
 
@@ -30,10 +39,12 @@ def approval(what: Approval) -> str:
 
 def stage(what: Stage) -> str:
     """Write who is asked at the same time, such as ``2 of sre-leads and 1 of privacy``."""
-    return " and ".join(
-        f"{need.count} of {' or '.join(_approver(who) for who in need.approvers)}"
-        for need in what.needs
-    )
+    return " and ".join(need(each) for each in what.needs)
+
+
+def need(what: Need) -> str:
+    """Write whose yes is asked for, such as ``2 of sre-leads or platform-leads``."""
+    return f"{what.count} of {' or '.join(_approver(who) for who in what.approvers)}"
 
 
 def _approver(who: Approver) -> str:

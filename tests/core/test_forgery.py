@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -28,6 +29,7 @@ from jitcloud.model import (
     Places,
     PolicyRef,
     Request,
+    RequestId,
     RuleId,
     Sealed,
     State,
@@ -220,6 +222,21 @@ def test_an_edited_snapshot_is_found(world: World, change: dict[str, object]) ->
     edited = replace(world.now(request), **change)  # type: ignore[arg-type] # a table of edits
     with pytest.raises(Tampered, match="not what its trail says"):
         chain.verify(edited, world.store.events(request.id), world.signer.verifier())
+
+
+def test_a_snapshot_proven_once_is_not_believed_once_it_is_edited(tmp_path: Path) -> None:
+    class Edited(MemoryStore):
+        def request(self, request: RequestId) -> Request | None:
+            found = super().request(request)
+            return None if found is None else replace(found, **edits)  # type: ignore[arg-type] # a table of edits
+
+    edits: dict[str, object] = {}
+    world = World(tmp_path, store=Edited())
+    request = world.ask(minutes=10)
+    world.ledger.verified(request.id, world.time())
+    edits["window"] = Window(start=world.time(), deadline=world.time() + timedelta(days=1))
+    with pytest.raises(Tampered, match="not what its trail says"):
+        world.ledger.verified(request.id, world.time())
 
 
 def test_every_bit_of_a_trail_counts(world: World) -> None:

@@ -23,12 +23,13 @@ _MARK = "\x1eended"
 _PATIENCE = 60.0
 
 _EXIT_CODE = "echo $?"
+_LOOP = "done)"  # it ends when what it tries fails, and itself ends well
 
 # How errors of jitcloud begin, and those of the AWS CLI.
 _ERROR = re.compile(r"^(?:jitcloud: |An error occurred |copy failed: )", re.MULTILINE)
 
 SHORTENED = "…"
-"""What a page writes where a part is left out: within a line, or as a line for any number of them."""
+"""What a page writes where a part is left out; as a line of its own, any number of lines."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +51,9 @@ def transcript(text: str) -> list[Step]:
         Step(
             command=command,
             shown=shown,
-            fails=None if following[0] == _EXIT_CODE else _ERROR.search(shown) is not None,
+            fails=None
+            if following[0] == _EXIT_CODE or command.endswith(_LOOP)
+            else _ERROR.search(shown) is not None,
         )
         for (command, shown), following in zip_longest(pairs, pairs[1:], fillvalue=("", ""))
     ]
@@ -129,7 +132,7 @@ class _Session:
     def __init__(self, arguments: list[str], folder: Path, environment: dict[str, str]) -> None:
         bash = shutil.which("bash")
         assert bash is not None
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # noqa: S603 - what our own pages show
             [bash, *arguments],
             cwd=folder,
             env=environment,

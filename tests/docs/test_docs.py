@@ -28,7 +28,7 @@ NOT_RUN = {
     "make demo": "tests/e2e and .ci/run play it",
     ". .venv/bin/activate": "the tests run in that environment already",
     "pip install '.[aws,cli]'": "it would change the environment that the tests run in",
-    "jitcloud revoke REQUEST --because": "REQUEST stands for whatever was restored; the tutorial runs it",
+    "jitcloud revoke REQUEST --because": "it names no request; the tutorial runs it",
     "jitcloud check --clouds": "the roles in the catalog are the reader's; tests/e2e runs it",
 }
 """How a block begins that is not run, and why."""

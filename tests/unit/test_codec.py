@@ -5,6 +5,9 @@ import subprocess
 import sys
 
 import pytest
+import rfc8785
+from hypothesis import given
+from hypothesis import strategies as st
 
 from jitcloud import codec
 from jitcloud.errors import Tampered
@@ -50,3 +53,30 @@ def test_every_event_of_a_lifetime_reads_back_as_it_was(world: World) -> None:
     for line in world.store.events(request.id):
         assert codec.decode_event(line.text) == line.event
         assert codec.encode_event(line.event) == line.text
+
+
+PLAIN = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: (
+        st.lists(inner) | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner)
+    ),
+)
+
+
+@given(PLAIN)
+def test_the_quick_encoder_is_taken_only_where_it_writes_what_rfc_8785_asks_for(
+    value: object,
+) -> None:
+    if codec._reads_alike(value):
+        assert codec._SORTED.encode(value) == rfc8785.dumps(value).decode()  # type: ignore[arg-type] # any JSON
+
+
+@pytest.mark.parametrize(
+    "value", [1.0, 1e21, 2**53, -(2**53), {"\U0001f600": 1, "\ufb33": 2}, [{"a": 0.5}]]
+)
+def test_what_the_quick_encoder_would_write_otherwise_is_not_left_to_it(value: object) -> None:
+    assert not codec._reads_alike(value)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 
 from jitcloud.model import RequestId, Slot
 from jitcloud.providers.aws.session_policy import texts
@@ -82,6 +83,7 @@ def _ended_by(statement: object) -> tuple[str, ...]:
     return texts(named) if said == exactly else ()
 
 
+@lru_cache(maxsize=256)
 def capacity(policy_arn: str) -> int:
     """How many sessions one document can end."""
     first = len(document(policy_arn, (_A_REQUEST,)))

@@ -41,6 +41,12 @@ SHORTEST_SESSION = timedelta(minutes=15)
 """The least that AssumeRole takes: 900 s (botocore's model)."""
 
 
+SAME_PLAN = timedelta(seconds=5)
+"""How long a plan is told again: from an ask to its activation, an instant later as a rule."""
+
+PLANS = 256
+
+
 class StsSession:
     """The mechanism ``aws.sts-session``. Safe for several threads."""
 
@@ -52,6 +58,7 @@ class StsSession:
         """Reach AWS through these clients. Calls nothing yet."""
         self._clients = clients
         self._facts = Facts(clients)
+        self._plans: dict[tuple[str, timedelta], tuple[datetime, Plan]] = {}
 
     def check(self, entitlement: Entitlement) -> tuple[str, ...]:
         """Say what is wrong with the target table."""
@@ -63,13 +70,21 @@ class StsSession:
     def plan(self, entitlement: Entitlement, duration: timedelta, now: datetime) -> Plan:
         """Say what granting would mean, from what IAM said in the last five minutes."""
         target = read(entitlement)
-        return Outlook(
+        same = (target.model_dump_json(), duration)
+        told = self._plans.get(same)
+        if told is not None and timedelta(0) <= now - told[0] < SAME_PLAN:
+            return told[1]
+        plan = Outlook(
             target=target,
             policy=_policy(target, deadline=now + duration),
             facts=self._facts,
             duration=duration,
             now=now,
         ).plan()
+        if len(self._plans) >= PLANS:
+            self._plans.clear()
+        self._plans[same] = (now, plan)
+        return plan
 
     def places(self, entitlement: Entitlement, person: PersonId) -> Places:  # noqa: ARG002 - all persons share it
         """Name the deny document, where the catalog names one: nothing is held until an end."""

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -41,6 +42,7 @@ class Arn:
     """Without its path: within an account names are unique without it."""
 
 
+@lru_cache(maxsize=1024)
 def parse_arn(text: str) -> Arn:
     """Read the ARN of a role or a policy. Raises ``ValueError`` with a sentence."""
     found = _ARN.fullmatch(text)
@@ -206,8 +208,14 @@ def check(entitlement: Entitlement) -> tuple[Target | None, tuple[str, ...]]:
 
 def read(entitlement: Entitlement) -> Target:
     """Read the table. Raises ``Misconfigured``."""
-    target, wrong = check(entitlement)
+    target, wrong = _read(json.dumps(entitlement.target))
     if target is None:
         message = f"The target of {entitlement.id} cannot be used: {' '.join(wrong)}"
         raise Misconfigured(message)
     return target
+
+
+@lru_cache(maxsize=1024)  # each step of a grant reads it
+def _read(table: str) -> tuple[Target | None, tuple[str, ...]]:
+    wrong: list[str] = []
+    return parse_table(Target, json.loads(table), "target", wrong), tuple(wrong)

@@ -1,0 +1,93 @@
+"""Whatever jitcloud says to people is explained in a page; what it says is read from its source."""
+
+from __future__ import annotations
+
+import pytest
+
+from jitcloud.providers.aws import outlook
+from tests.docs.pages import prose
+from tests.docs.said import is_said, templates
+
+PAGES = ("docs/policy.md", "docs/operations.md", "docs/threat-model.md")
+
+TO_PEOPLE = (
+    "advance.py",
+    "audit/chain.py",
+    "audit/keys.py",
+    "broker.py",
+    "catalog.py",
+    "cli/program.py",
+    "cli/times.py",
+    "config.py",
+    "converge.py",
+    "directories/static.py",
+    "durations.py",
+    "files.py",
+    "issuing.py",
+    "judge.py",
+    "ledger.py",
+    "library.py",
+    "lifecycle.py",
+    "policy/approvals.py",
+    "policy/engine.py",
+    "policy/entities.py",
+    "policy/known.py",
+    "policy/lint.py",
+    "policy/notes.py",
+    "policy/source.py",
+    "providers/aws/clients.py",
+    "providers/aws/outlook.py",
+    "providers/aws/sts_session.py",
+    "providers/aws/target.py",
+    "stores/sqlite_file.py",
+    "text.py",
+)
+"""Whose sentences people read."""
+
+UNTOLD = {
+    "A decision about an ask needs the person who asked.": "a defect of a caller, not of a person",
+    "A store cannot be used across a fork: open another one.": "the same",
+    "The store is closed.": "the same",
+    "a new request needs an id": "the same",
+    "nothing to seal": "the same",
+    "BEGIN IMMEDIATE": "a statement of SQL",
+    "^for policy `policy[0-9]+`[,:]": "a pattern",
+    "the table": "a part of others",
+    "Value error,": "a part of what pydantic says, taken out",
+    "person number …": "a part of others: where a mistake is",
+    "person …: manager": "the same",
+    "Did you mean …?": "a part of others",
+    "jitcloud: only ends go on until this is mended:": "stands in a transcript of operations",
+    "… is open: …": "a part of others: how an opening and what it leaves are shown",
+    "behind that of": "a part of others",
+    "ahead of that of": "a part of others",
+    "The cloud never showed it.": "no mechanism there is can bring it about",
+    "Giving back or revoking denies these sessions everything, by name, in the account's deny "
+    "document; IAM acts on it within seconds.": "no refusal; the tutorial shows it",
+    "lower-case letters, digits, '.', '-' and '_', at most 64 and no mark first": "a part of "
+    "others, which the page says in its own words",
+    "Shorten narrow_policy, or move it into a managed policy named in narrow_policy_arns; drop "
+    "session_tags; or open in allow_escape what need not be denied.": "a part of others",
+}
+"""What no page has to explain, and why."""
+
+
+@pytest.mark.parametrize("module", TO_PEOPLE)
+def test_every_message_is_explained(module: str) -> None:
+    told = " ".join(prose(page) for page in PAGES)
+    missing = [
+        message
+        for message in templates(module)
+        if message not in UNTOLD and not is_said(message, told)
+    ]
+    assert missing == []
+
+
+@pytest.mark.parametrize("message", UNTOLD)
+def test_what_need_not_be_explained_is_still_said(message: str) -> None:
+    assert any(message in templates(module) for module in TO_PEOPLE)
+
+
+def test_what_a_session_leaves_is_said_word_for_word() -> None:
+    for sentence in (outlook.STAYS_OPEN, outlook.IDENTITY, outlook.CONSOLE):
+        assert sentence in prose("docs/threat-model.md")
