@@ -37,9 +37,8 @@ _SLOT: TypeAdapter[Slot] = TypeAdapter(Slot)
 _SIGNATURE: TypeAdapter[Signature] = TypeAdapter(Signature)
 
 
-def _encode(adapter: TypeAdapter[T], value: T) -> str:
-    # Any: what pydantic dumps is plain JSON, which is all that rfc8785 takes.
-    plain: Any = adapter.dump_python(value, mode="json")
+def canonical(plain: Any) -> str:  # noqa: ANN401 - plain JSON of any shape
+    """Return the RFC 8785 form of plain JSON. Raises ``Invalid`` for what has none."""
     if _reads_alike(plain):
         return _SORTED.encode(plain)
     try:
@@ -81,7 +80,7 @@ def _decode(adapter: TypeAdapter[T], text: str, what: str) -> T:
 
 def encode_event(event: Event) -> str:
     """Return the canonical text of an event: what is hashed and signed."""
-    return _encode(_EVENT, event)
+    return canonical(_EVENT.dump_python(event, mode="json"))
 
 
 @lru_cache(maxsize=256)  # a trail that is read is verified at once, and so read twice
@@ -114,7 +113,7 @@ def encode_slot(slot: Slot) -> str:
     plain: Any = _SLOT.dump_python(slot, mode="json")
     if plain["seen"] is not None and plain["seen"]["holders"] is not None:
         plain["seen"]["holders"].sort()  # a set has no order, and its text must have one
-    return rfc8785.dumps(plain).decode()
+    return canonical(plain)
 
 
 def decode_slot(text: str) -> Slot:
@@ -126,7 +125,7 @@ def encode_signature(signature: Signature | None) -> str | None:
     """Return the canonical text of a signature, if there is one."""
     if signature is None:
         return None
-    return rfc8785.dumps({"key": signature.key, "value": signature.value}).decode()
+    return canonical({"key": signature.key, "value": signature.value})
 
 
 def decode_signature(text: str | None) -> Signature | None:
