@@ -168,7 +168,7 @@ def load(path: Path, clock: Clock) -> Deployment:
     mechanisms, kinds = clouds(settings, clock)
     directory: Directory = StaticDirectory(folder / settings.people)
     catalog = Catalog.load(folder / settings.catalog, mechanisms)
-    _owners_exist(catalog, directory)
+    _owners_exist(settings.catalog, catalog, directory)
     policy = Policy.load(folder / settings.policy.folder, catalog=catalog, directory=directory)
     store: Store = SqliteStore(folder / settings.store.path)
     ledger = Ledger(store, signer, verifier)
@@ -243,13 +243,14 @@ class Unreadable:
         """Nobody knows."""
 
 
-def _owners_exist(catalog: Catalog, directory: Directory) -> None:
+def _owners_exist(file: Path, catalog: Catalog, directory: Directory) -> None:
     known = directory.groups()
     if known is None:
         return
     wrong = [
-        f"catalog: entitlement {quoted(entitlement.id)}: owner: the directory has no group "
-        f"{quoted(entitlement.owner)}.{did_you_mean(entitlement.owner, known)}"
+        f"{file.name}: entitlement {quoted(entitlement.id)}: owner: the directory has no group "
+        f"{quoted(entitlement.owner)}; add it there, or name another."
+        f"{did_you_mean(entitlement.owner, known)}"
         for entitlement in catalog
         if entitlement.owner not in known
     ]

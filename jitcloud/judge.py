@@ -107,9 +107,15 @@ class Judge:
             return None
         try:
             return mechanism.plan(ask.entitlement, ask.duration, now)
-        except CloudError:
-            # The activation, or the first issue, will say what is wrong if it still is.
-            return None
+        except CloudError as exc:
+            # Whether it works shows when it is tried. What it would leave must be said before,
+            # and here that is: nobody knows.
+            unseen = f"The cloud could not be asked what this would leave behind: {exc}"
+            return Plan(
+                guarantee=mechanism.guarantee,
+                early_end="Whether giving it back ends it early could not be looked up.",
+                residual=(unseen,),
+            )
 
     def mechanism(self, name: str) -> Mechanism:
         """Return the mechanism of that name. Raises ``Misconfigured``."""

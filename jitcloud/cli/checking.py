@@ -154,6 +154,7 @@ def _about(deployment: Deployment) -> Iterator[str]:
         yield f"endpoint_url is set: AWS is an emulator at {settings.aws.endpoint_url}."
     if settings.policy.freeze:
         yield "freeze is on: rules see a change freeze."
+    yield from _unheard(deployment)
     files = (Path(FILE), settings.catalog, settings.people, settings.policy.folder)
     policies = sorted((folder / settings.policy.folder).glob("*.cedar"))
     for path in (*(folder / name for name in files), *policies):
@@ -167,6 +168,14 @@ def _about(deployment: Deployment) -> Iterator[str]:
         yield (
             f"{printable(str(record))}, the record, is open to others; run `chmod go-rwx` on it."
         )
+
+
+def _unheard(deployment: Deployment) -> Iterator[str]:
+    """Yield what rules say that nothing acts on yet: nobody should rely on it."""
+    for rule in deployment.judge.policy.rules:
+        said = [f"@{name}" for name in ("escalate", "review", "notify") if name in rule.annotations]
+        if said:
+            yield f"{rule.id}: nothing acts on {', '.join(said)} yet."
 
 
 def _is_open(path: Path) -> bool:

@@ -35,7 +35,6 @@ WHY = {
     Cause.DEADLINE: "its deadline has come",
     Cause.GIVEN_BACK: "its holder gave it back",
     Cause.REVOKED: "it was revoked",
-    Cause.DISABLED: "its holder was disabled in the directory",
     Cause.FAILED: "the cloud did not let the person in",
 }
 

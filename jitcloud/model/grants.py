@@ -93,7 +93,6 @@ class Cause(StrEnum):
     DEADLINE = "deadline"
     GIVEN_BACK = "given-back"
     REVOKED = "revoked"
-    DISABLED = "disabled"
     FAILED = "failed"
     """The cloud refused to let the person in; what may have landed is being removed."""
 

@@ -95,9 +95,17 @@ def test_trouble_is_raised_and_keeps_nothing_else_from_ending(
         handler({}, None)
 
 
-def test_the_deployment_is_opened_once(folder: Path, handler: Handler) -> None:
-    handler({}, None)
-    (folder / "jitcloud.toml").unlink()
+def test_a_broken_file_is_told_of_and_keeps_nothing_from_ending(
+    folder: Path, handler: Handler
+) -> None:
+    granted = asked_long_ago(folder, "dev-read")
+    catalog = folder / "catalog.toml"
+    good = catalog.read_text()
+    catalog.write_text("broken")
+    with pytest.raises(Misconfigured, match="Only ends go on until this is mended"):
+        handler({}, None)
+    catalog.write_text(good)
+    assert now(folder, granted).state is State.ENDED
     assert handler({}, None) == {"woken": 0, "more": False}
 
 
