@@ -212,7 +212,7 @@ def _rows(book: Rulebook, durations: tuple[timedelta, ...], program: Program) ->
     book = book.with_anybody()
     named = Named.by(book.policy.rules, book.catalog)
     people = named.everybody(book.directory)
-    judged = Matrix(book.decide, named, durations)
+    judged = Matrix(book.policy.rules, book.about, named, durations)
     with progress(len(people) * len(book.catalog), quiet=program.json) as advance:
         return list(judged.rows(people, book.catalog, advance))
 

@@ -11,10 +11,12 @@ from jitcloud import config
 from jitcloud.catalog import Catalog
 from jitcloud.errors import Misconfigured
 from jitcloud.judge import Judge
-from jitcloud.model import Ask, Decision
+from jitcloud.model import Ask, Decision, Person
 from jitcloud.policy import Policy, World
+from jitcloud.policy.advice import Decide
 from jitcloud.policy.everybody import WithAnybody
 from jitcloud.policy.known import Known
+from jitcloud.policy.slices import cut
 from jitcloud.policy.source import parse, read_folder
 from jitcloud.ports import Directory
 from jitcloud.text import quoted
@@ -36,6 +38,10 @@ class Rulebook:
         """Judge an ask as the broker does when it is made; only the cloud is not asked."""
         judge = Judge(self.policy, self.catalog, self.directory, {}, lambda: world)
         return judge.first(ask, None, ask.asked_at)
+
+    def about(self, person: Person) -> Decide:
+        """Return what judges asks of one person's the same, and faster if there are many."""
+        return replace(self, policy=cut(self.policy, person)).decide
 
     def with_anybody(self) -> Rulebook:
         """Return the same with somebody in it who is in no group."""

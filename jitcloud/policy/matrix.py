@@ -7,7 +7,7 @@ as any rule can tell, is judged once for all of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -19,10 +19,11 @@ from jitcloud.model import (
     NeedsApproval,
     Person,
 )
-from jitcloud.policy import wording
+from jitcloud.policy import slices, wording
 from jitcloud.policy.advice import Decide
 from jitcloud.policy.entities import World
 from jitcloud.policy.everybody import Named
+from jitcloud.policy.source import Rule
 from jitcloud.text import printable
 
 DURATIONS = tuple(timedelta(hours=hours) for hours in (1, 4, 8))
@@ -39,6 +40,7 @@ FEWER: Mapping[str, tuple[str, ...]] = {
 }
 """What it is asked with, and what has less of it."""
 
+_FACTS = ("ticket", "incident")
 _SOME = "SOME-1"
 
 
@@ -67,9 +69,12 @@ class Matrix:
     whether enough others could approve is the same for both too.
     """
 
-    decide: Decide
+    rules: tuple[Rule, ...]
+    about: Callable[[Person], Decide]
+    """Returns what judges asks of one person's."""
     named: Named
     durations: Sequence[timedelta] = DURATIONS
+    _reading: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def rows(
         self,
@@ -102,24 +107,40 @@ class Matrix:
     def _of(
         self, person: Person, things: Iterable[Entitlement], advance: Callable[[int], None]
     ) -> Iterator[tuple[str, _Rows]]:
+        rules = slices.about_person(self.rules, person)
+        decide = self.about(person)
         alike: dict[object, _Rows] = {}
         for thing in things:
             what = self._what(thing)
             if what not in alike:
-                alike[what] = self._rows(person, thing)
+                those = slices.about_thing(rules, thing)
+                # Most people can have no part of most things, and Cedar need not be asked.
+                could = any(rule.cedar.effect == "permit" for rule in those)
+                alike[what] = self._rows(person, thing, decide, those) if could else ()
             advance(1)
             if alike[what]:
                 yield thing.id, alike[what]
 
-    def _rows(self, person: Person, thing: Entitlement) -> _Rows:
-        every = {
-            having: tuple(
-                _outcome(self.decide(*what_if(person, thing, duration, having)))
+    def _rows(
+        self, person: Person, thing: Entitlement, decide: Decide, rules: Iterable[Rule]
+    ) -> _Rows:
+        read = {fact for rule in rules for fact in self._read_by(rule)}
+        every: dict[str, tuple[str, ...]] = {}
+        for having in FEWER:
+            # What no rule looks at changes nothing.
+            same = "+".join(fact for fact in having.split("+") if fact in read)
+            every[having] = every.get(same) or tuple(
+                _outcome(decide(*what_if(person, thing, duration, having)))
                 for duration in self.durations
             )
-            for having in FEWER
-        }
         return told(every)
+
+    def _read_by(self, rule: Rule) -> tuple[str, ...]:
+        """Return what a rule may look at of that which can be at hand: its tree holds the word."""
+        if rule.id not in self._reading:
+            tree = repr(rule.cedar)
+            self._reading[rule.id] = tuple(fact for fact in _FACTS if fact in tree)
+        return self._reading[rule.id]
 
     def _who(self, person: Person) -> object:
         is_named = person.id in self.named.people or person.id == person.manager

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from jitcloud.durations import format_duration
-from jitcloud.model import SKEW, Guarantee, Plan, RequestId
+from jitcloud.model import Guarantee, Plan, RequestId
 from jitcloud.providers.aws import deny_text, escapes
 from jitcloud.providers.aws.facts import Facts, RoleFacts
 from jitcloud.providers.aws.session_policy import MOST_CHARACTERS, SessionPolicy
@@ -108,7 +108,7 @@ class Outlook:
                 f"them packed (an estimate: only AWS can tell). {SHORTEN}"
             )
         apart = self.facts.clients.watch.difference
-        if apart is not None and abs(apart) > SKEW:
+        if apart is not None and self.facts.clients.watch.is_apart:
             yield clocks_differ(apart)
 
     def _obstacles(self, role: RoleFacts) -> Iterator[str]:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
+from jitcloud.model import SKEW
 from jitcloud.ports import Clock
 
 if TYPE_CHECKING:
@@ -25,6 +26,11 @@ class ClockWatch:
         self._clock = clock
         self.difference: timedelta | None = None
         """How much AWS was ahead at least, at the last answer; negative: behind. None: none yet."""
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether the clocks do not mean the same instant by a deadline."""
+        return self.difference is not None and abs(self.difference) > SKEW
 
     def follow(self, client: BaseClient) -> None:
         """Measure each answer that this client gets from now on."""

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from jitcloud.errors import CloudRefused, Refused
 from jitcloud.model import (
-    SKEW,
     Credentials,
     Entitlement,
     Guarantee,
@@ -58,7 +57,7 @@ class StsSession:
         """Reach AWS through these clients. Calls nothing yet."""
         self._clients = clients
         self._facts = Facts(clients)
-        self._plans: dict[tuple[str, timedelta], tuple[datetime, Plan]] = {}
+        self._plans: dict[tuple[str, timedelta, bool], tuple[datetime, Plan]] = {}
 
     def check(self, entitlement: Entitlement) -> tuple[str, ...]:
         """Say what is wrong with the target table."""
@@ -70,7 +69,7 @@ class StsSession:
     def plan(self, entitlement: Entitlement, duration: timedelta, now: datetime) -> Plan:
         """Say what granting would mean, from what IAM said in the last five minutes."""
         target = read(entitlement)
-        same = (target.model_dump_json(), duration)
+        same = (target.model_dump_json(), duration, self._clients.watch.is_apart)
         told = self._plans.get(same)
         if told is not None and timedelta(0) <= now - told[0] < SAME_PLAN:
             return told[1]
@@ -155,7 +154,7 @@ class StsSession:
         # Measured on the very answer that brought the credentials, which nobody gets to see
         # unless the two clocks mean the same instant by "deadline".
         apart = self._clients.watch.difference
-        if apart is not None and abs(apart) > SKEW:
+        if apart is not None and self._clients.watch.is_apart:
             raise CloudRefused(outlook.clocks_differ(apart))
 
 
