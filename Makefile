@@ -16,10 +16,10 @@ demo: $(READY) ## access asked for, given, used and taken back, on this machine 
 	@$(BIN)/jitcloud demo
 
 test: $(READY) ## all tests but the long ones
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+	@$(BIN)/python -m pytest -n $(WORKERS) --maxschedchunk 1
 
 test-long: $(READY) ## the long tests alone
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m long
+	@$(BIN)/python -m pytest -n $(WORKERS) --maxschedchunk 1 -m long
 
 lint: $(READY) ## form, rules, types, and which module may import which
 	@$(BIN)/ruff format --quiet --check $(CODE)

@@ -5,11 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.world import World
+
+
+# How long an example takes is the machine's business: what is timed is timed in `make bench`.
+settings.register_profile("jitcloud", deadline=None)
+settings.load_profile("jitcloud")
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     """A small organisation over memory."""
     return World(tmp_path)
+
+
+SLOW = ("test_killed.py", "test_docs.py", "test_demo.py", "test_credential_process.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, so that no worker is left alone with it at the end."""
+    items.sort(key=lambda item: item.path.name not in SLOW)

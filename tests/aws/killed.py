@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -56,8 +56,14 @@ def live(folder: Path, at: int, told: Connection) -> None:
     told.send(("calls", str(len(switch.calls)), ",".join(switch.calls)))
 
 
-def recover(folder: Path, later: Callable[[], datetime]) -> None:
-    """What the next process does: nothing but sweep."""
+def recover(folder: Path, *minutes: int) -> None:
+    """What the next process does: nothing but sweep, so many minutes from now."""
+    ahead = 0
+
+    def later() -> datetime:
+        return datetime.now(UTC) + timedelta(minutes=ahead)
+
     with jitcloud.load(folder, clock=later) as jit:
-        jit.sweep()
-        jit.sweep()
+        for ahead in minutes:  # noqa: B007 - the clock reads it
+            jit.sweep()
+            jit.sweep()

@@ -65,9 +65,7 @@ def test_killed_before_any_call_nothing_is_alive_past_the_deadline(
     for folder in folders:
         # First what the dead had claimed is free again; then what was let in only now is over,
         # and the denials of what has expired are pruned.
-        killed.recover(folder, lambda: datetime.now(UTC) + timedelta(minutes=3))
-        killed.recover(folder, lambda: datetime.now(UTC) + timedelta(minutes=30))
-        killed.recover(folder, lambda: datetime.now(UTC) + timedelta(minutes=31))
+        killed.recover(folder, 3, 30, 31)
         with _store(folder) as store:
             for request in _requests(store):
                 assert request.state.is_finished, (folder.name, request.state)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.e2e.conftest import BIN, Emulator
 
-WINDOW = "16s"
+WINDOW = "24s"
 """Nothing is issued in the last ten seconds, so all that asks for it must fit into five."""
 
 JITCLOUD = str(BIN / "jitcloud")
