@@ -9,7 +9,6 @@ from hypothesis import settings
 
 from tests.world import World
 
-
 # How long an example takes is the machine's business: what is timed is timed in `make bench`.
 settings.register_profile("jitcloud", deadline=None)
 settings.load_profile("jitcloud")

@@ -264,7 +264,7 @@ def test_nothing_in_it_can_steer_a_terminal_or_begin_a_line(tmp_path: Path) -> N
 def test_what_is_no_matrix_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "m.csv"
     path.write_text(text)
-    with pytest.raises(Misconfigured, match="m.csv is not a matrix; write one with"):
+    with pytest.raises(Misconfigured, match=r"m\.csv is not a matrix; write one with"):
         golden.read(path)
 
 
