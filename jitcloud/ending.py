@@ -45,7 +45,8 @@ def begin(
         if grant is not None:
             changed.append(slots.leave(ledger.slot_at(grant), request.id, now))
         dead_by = request.credentials_dead_by
-        if denial is not None and dead_by is not None and not sessions_are_dead(request, now):
+        over = sessions_are_dead(request, now) or _cloud_denies(request, now)
+        if denial is not None and dead_by is not None and not over:
             # Denied for as long as the cloud itself would keep the session alive, though the
             # session's own policy denies it from the deadline on: two locks, not one.
             held = Holder(request=request.id, until=dead_by + SKEW, detail=denial.detail)
@@ -82,8 +83,13 @@ def sessions_are_dead(request: Request, now: datetime) -> bool:
     dead_by = request.credentials_dead_by
     if dead_by is None or now >= dead_by + SKEW:
         return True
+    return _cloud_denies(request, now - SKEW)
+
+
+def _cloud_denies(request: Request, now: datetime) -> bool:
+    """Whether the deadline that the cloud itself holds for sessions has come."""
     held_by_cloud = request.guarantee is Guarantee.CLOUD and request.places.grant is None
-    return held_by_cloud and now >= lifecycle.deadline(request) + SKEW
+    return held_by_cloud and now >= lifecycle.deadline(request)
 
 
 def look_again(ledger: Ledger, request: Request, now: datetime) -> datetime:

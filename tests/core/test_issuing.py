@@ -17,9 +17,11 @@ from jitcloud.model import (
     Evidence,
     Guarantee,
     PersonId,
+    Place,
     Places,
     Plan,
     Request,
+    SlotKey,
     State,
     Window,
 )
@@ -183,3 +185,21 @@ def test_credentials_never_show_in_a_repr(world: World) -> None:
     assert "secret" not in shown
     assert "token" not in shown
     assert "AKIA" not in shown
+
+
+def test_a_deadline_that_the_cloud_holds_is_not_told_to_it_again(tmp_path: Path) -> None:
+    """Only an early end needs a denial: at the deadline the session's own policy has denied."""
+
+    class Deniable(MemorySessions):
+        def places(self, entitlement: Entitlement, person: PersonId) -> Places:  # noqa: ARG002 - one for all
+            return Places(denial=Place(key=SlotKey("denials"), kind="none-here", where={}))
+
+    world = World(tmp_path, mechanisms={KIND: Deniable()})
+    request = world.ask(minutes=10)
+    issue(world, request)
+    world.time.forward(minutes=10)
+    world.sweep()
+    world.time.forward(seconds=5)
+    world.sweep()
+    assert world.now(request).evidence is Evidence.CLOUD_DEADLINE
+    assert world.store.slot(SlotKey("denials")) is None
