@@ -36,6 +36,11 @@ _REQUEST: TypeAdapter[Request] = TypeAdapter(Request)
 _SLOT: TypeAdapter[Slot] = TypeAdapter(Slot)
 _SIGNATURE: TypeAdapter[Signature] = TypeAdapter(Signature)
 
+SNAPSHOTS = 256
+"""How many snapshots are remembered by their text: a command reads again what it has written."""
+
+_SNAPSHOTS: dict[str, Request] = {}
+
 
 def canonical(plain: Any) -> str:  # noqa: ANN401 - plain JSON of any shape
     """Return the RFC 8785 form of plain JSON. Raises ``Invalid`` for what has none."""
@@ -99,13 +104,24 @@ def decode_event(text: str) -> Event:
 
 def encode_request(request: Request) -> str:
     """Return the text of a snapshot: plain JSON, for what it says is proven by the events."""
-    return _REQUEST.dump_json(request).decode()
+    text = _REQUEST.dump_json(request).decode()
+    _remember(text, request)
+    return text
 
 
-@lru_cache(maxsize=256)  # a command reads what it has just written, and reads it again at its end
 def decode_request(text: str) -> Request:
     """Read a snapshot. Raises ``Tampered``."""
-    return _decode(_REQUEST, text, "request")
+    known = _SNAPSHOTS.get(text)
+    if known is None:
+        known = _decode(_REQUEST, text, "request")
+        _remember(text, known)
+    return known
+
+
+def _remember(text: str, request: Request) -> None:
+    if len(_SNAPSHOTS) >= SNAPSHOTS:
+        _SNAPSHOTS.clear()
+    _SNAPSHOTS[text] = request
 
 
 def encode_slot(slot: Slot) -> str:

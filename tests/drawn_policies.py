@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from hypothesis import strategies as st
 
-from jitcloud.model import Ask, Person, Vote
+from jitcloud.catalog import Catalog
+from jitcloud.errors import NotFound
+from jitcloud.model import (
+    Ask,
+    Entitlement,
+    EntitlementId,
+    GroupId,
+    Person,
+    PersonId,
+    Privilege,
+    RotationId,
+    Vote,
+)
 from jitcloud.policy import World
 from tests.example import TUESDAY, Organisation
 
@@ -19,15 +32,16 @@ VOTERS: dict[str, Person] = {
 }
 
 _GROUPS = ("developers", "sre", "sre-leads", "data-analysts", "platform", "db-owners")
+# What matches often stands there often: rules that match nothing show nothing.
 _PRINCIPALS = (
-    "principal",
+    *("principal",) * 12,
     'principal in Rotation::"sre-primary"',
     'principal == User::"u-dev"',
     *(f'principal in Group::"{group}"' for group in _GROUPS),
 )
 _RESOURCES = (
-    "resource",
-    'resource in Environment::"prod"',
+    *("resource",) * 6,
+    *('resource in Environment::"prod"',) * 3,
     'resource in Environment::"dev"',
     'resource in Label::"pii"',
     'resource == Entitlement::"prod-admin"',
@@ -58,7 +72,8 @@ _APPROVERS = (
 
 def conditions() -> st.SearchStrategy[str]:
     one = st.tuples(st.sampled_from(("when", "unless")), st.sampled_from(_CONDITIONS))
-    return st.lists(one.map(lambda each: f" {each[0]} {{ {each[1]} }}"), max_size=2).map("".join)
+    clauses = st.lists(one.map(lambda each: f" {each[0]} {{ {each[1]} }}"), max_size=1)
+    return st.one_of(st.just(""), clauses.map("".join))
 
 
 def approvals() -> st.SearchStrategy[str]:
@@ -95,8 +110,11 @@ def forbids() -> st.SearchStrategy[str]:
 
 
 def rules() -> st.SearchStrategy[list[str]]:
-    any_rule = st.one_of(permits_of_request(), permits_of_activate(), forbids())
-    return st.lists(any_rule, min_size=1, max_size=6)
+    """Draw some rules: mostly permits of request, so that approvals add up."""
+    some = st.one_of(permits_of_activate(), forbids())
+    return st.tuples(
+        st.lists(permits_of_request(), min_size=1, max_size=3), st.lists(some, max_size=3)
+    ).map(lambda drawn: [*drawn[0], *drawn[1]])
 
 
 def named(drawn: Sequence[str], prefix: str = "r") -> list[str]:
@@ -123,6 +141,76 @@ def worlds() -> st.SearchStrategy[World]:
     return st.builds(
         World, freeze=st.booleans(), ticket_verified=st.booleans(), incident_verified=st.booleans()
     )
+
+
+def directories() -> st.SearchStrategy[Drawn]:
+    """Draw a few people who are much alike, in groups that rules name, some managing others."""
+    ids = ("u-dev", "u-1", "u-2", "u-3", "u-4", "u-5")
+
+    def person(id_: str) -> st.SearchStrategy[Person]:
+        return st.builds(
+            Person,
+            id=st.just(PersonId(id_)),
+            name=st.just(id_),
+            groups=st.frozensets(st.sampled_from(_GROUPS[:3]).map(GroupId), max_size=1),
+            rotations=st.frozensets(st.just(RotationId("sre-primary")), max_size=1),
+            manager=st.sampled_from((None, *map(PersonId, ids[:4]))),
+            disabled=st.sampled_from((False, False, False, True)),
+        )
+
+    return st.tuples(*map(person, ids)).map(lambda people: Drawn(list(people)))
+
+
+class Drawn:
+    """A directory of these people, and of the groups of the example."""
+
+    def __init__(self, people: Sequence[Person]) -> None:
+        self.people = people
+
+    def __repr__(self) -> str:
+        return f"Drawn({self.people})"
+
+    def person(self, handle: str) -> Person:
+        for person in self.people:
+            if person.id == handle:
+                return person
+        raise NotFound(handle)
+
+    def members(self, group: GroupId) -> frozenset[PersonId] | None:
+        return frozenset(person.id for person in self.people if group in person.groups)
+
+    def on_call(self, rotation: RotationId) -> frozenset[PersonId] | None:
+        return frozenset(person.id for person in self.people if rotation in person.rotations)
+
+    def groups(self) -> frozenset[GroupId] | None:
+        return HERE.directory.groups()
+
+    def rotations(self) -> frozenset[RotationId] | None:
+        return HERE.directory.rotations()
+
+
+def catalogs() -> st.SearchStrategy[Catalog]:
+    """Draw a few things that are much alike."""
+    first = HERE.catalog.get("prod-admin")
+
+    def thing(id_: str) -> st.SearchStrategy[Entitlement]:
+        return st.builds(
+            lambda privilege, environment, owner, labels: replace(
+                first,
+                id=EntitlementId(id_),
+                privilege=privilege,
+                environment=environment,
+                owner=owner,
+                labels=tuple(sorted(labels)),
+            ),
+            st.sampled_from((Privilege.READ, Privilege.ADMIN)),
+            st.sampled_from(("prod", "dev")),
+            st.sampled_from(_GROUPS[:3]).map(GroupId),
+            st.frozensets(st.just("pii")),
+        )
+
+    ids = ("prod-admin", "t-1", "t-2", "t-3")
+    return st.tuples(*map(thing, ids)).map(lambda all_: Catalog({each.id: each for each in all_}))
 
 
 def votes() -> st.SearchStrategy[list[Vote]]:

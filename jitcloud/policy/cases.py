@@ -105,7 +105,7 @@ class Case(_Facts):
         found = start.replace(tzinfo=local)
         if found.utcoffset() != found.replace(fold=1).utcoffset():
             raise ValueError(
-                f"in {zone} the clock is changed at {start}; write the start with its offset."
+                f"In {zone} the clock is changed at {start}; write the start with its offset."
             )
         return found.astimezone(UTC)
 

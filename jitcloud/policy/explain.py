@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import assert_never
 
 import cedarpy
 from cedarpy import pst
@@ -171,6 +172,8 @@ def members(directory: Directory, who: Approver) -> frozenset[PersonId]:
             return directory.on_call(RotationId(who.id)) or frozenset()
         case "person":
             return frozenset({PersonId(who.id)})
+        case _:
+            assert_never(who.kind)
 
 
 def named(rules: Iterable[Rule], kind: str) -> frozenset[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import assert_never
 
 from jitcloud import approval
 from jitcloud.catalog import Catalog
@@ -141,6 +142,8 @@ class _Hearing:
                 return Verdict(expect=expect, rules=rules, because=decision.because)
             case Activate():
                 return Verdict(expect=expect, rules=rules)
+            case _:
+                assert_never(decision)
 
     def _about_vote(self, case: Case) -> Verdict:
         voter = self.directory.person(case.who)

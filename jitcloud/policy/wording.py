@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, assert_never
 
 from jitcloud.model import (
     Activate,
@@ -27,6 +27,8 @@ def verdict(decision: Decision) -> Verdict:
             return "request"
         case Denied():
             return "deny"
+        case _:
+            assert_never(decision)
 
 
 def approval(what: Approval) -> str:

@@ -11,7 +11,7 @@ from jitcloud.durations import format_duration, parse_duration
 from jitcloud.judge import Judge
 from jitcloud.model import Activate, Ask, Decision, Denied, NeedsApproval, PersonId
 from jitcloud.policy import Policy, World
-from jitcloud.policy.advice import LADDER, Change, Decide, hints, offered
+from jitcloud.policy.advice import LADDER, Change, Decide, Hint, hints, offered
 from tests import drawn_policies as drawn
 from tests.drawn_policies import HERE
 from tests.example import minutes
@@ -180,27 +180,35 @@ def test_a_change_changes_what_it_says_and_no_more() -> None:
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
-@given(base=drawn.rules(), ask=drawn.asks(), world=drawn.worlds())
+@given(
+    base=drawn.rules(),
+    asks=st.lists(st.tuples(drawn.asks(), drawn.worlds()), min_size=4, max_size=4),
+)
 def test_an_offer_holds_and_a_hint_is_enough_and_needs_all_it_says(
-    base: list[str], ask: Ask, world: World
+    base: list[str], asks: list[tuple[Ask, World]]
 ) -> None:
     decide = deciding(HERE.policy({"drawn.cedar": "\n".join(drawn.named(base))}))
-    for offer in offered(decide, ask, world):
-        assert decide(replace(ask, duration=offer.duration), world) == offer.decision
-    found = hints(decide, ask, world)
-    assert not found or isinstance(decide(ask, world), Denied)
-    for hint in found:
-        assert decide(*hint.change.apply(ask, world)) == hint.decision
-        assert isinstance(hint.decision, Activate | NeedsApproval)
-        change = hint.change
-        for less in (
-            replace(change, sign_in=False),
-            replace(change, ticket=False),
-            replace(change, incident=False),
-            replace(change, within=None),
-        ):
-            assert less == change or isinstance(decide(*less.apply(ask, world)), Denied)
-        assert hint.sentence.isprintable()
+    for ask, world in asks:
+        for offer in offered(decide, ask, world):
+            assert decide(replace(ask, duration=offer.duration), world) == offer.decision
+        found = hints(decide, ask, world)
+        assert not found or isinstance(decide(ask, world), Denied)
+        for hint in found:
+            check(hint, ask, world, decide)
+
+
+def check(hint: Hint, ask: Ask, world: World, decide: Decide) -> None:
+    change = hint.change
+    assert decide(*change.apply(ask, world)) == hint.decision
+    assert isinstance(hint.decision, Activate | NeedsApproval)
+    assert hint.sentence.isprintable()
+    for less in (
+        replace(change, sign_in=False),
+        replace(change, ticket=False),
+        replace(change, incident=False),
+        replace(change, within=None),
+    ):
+        assert less == change or isinstance(decide(*less.apply(ask, world)), Denied)
 
 
 @given(st.sampled_from(LADDER))

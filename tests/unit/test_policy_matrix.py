@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from itertools import product
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from jitcloud.catalog import Catalog
 from jitcloud.cli.rulebook import Rulebook
 from jitcloud.errors import Misconfigured
-from jitcloud.model import Denied, EntitlementId, GroupId, NeedsApproval, Person, PersonId
+from jitcloud.model import Decision, Denied, EntitlementId, GroupId, NeedsApproval, Person, PersonId
 from jitcloud.policy import Policy, golden, wording
 from jitcloud.policy.everybody import ANYBODY, Named, WithAnybody
 from jitcloud.policy.golden import Difference, Golden
@@ -138,39 +141,46 @@ def test_progress_is_told_for_everybody_and_everything() -> None:
     book = book_of()
     named = Named.by(book.policy.rules, book.catalog)
     people = named.everybody(book.directory)
-    # Twice the same people: those who are alike are looked at too.
+    # Twice the same people and things: those who are alike are looked at too.
+    twins = [replace(thing, id=EntitlementId(f"{thing.id}-2")) for thing in book.catalog]
     told: list[int] = []
     matrix = Matrix(book.policy.rules, book.about, named)
-    list(matrix.rows([*people, *people], book.catalog, told.append))
-    assert sum(told) == 2 * len(people) * len(book.catalog)
+    rows = list(matrix.rows([*people, *people], [*book.catalog, *twins], told.append))
+    assert sum(told) == 4 * len(people) * len(book.catalog)
+    assert len(rows) == 4 * len(rows_of(book))
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow], deadline=None)
-@given(base=drawn.rules())
-def test_those_who_are_alike_are_judged_as_each_of_them_would_be(base: list[str]) -> None:
-    book = book_of(only(*drawn.named(base)))
-    found = {(row.person, row.entitlement, row.having): row.outcomes for row in rows_of(book)}
-    named = Named.by(book.policy.rules, book.catalog)
-    for person in named.everybody(book.directory):
-        for thing in book.catalog:
-            told = {
-                having: found[person.id, thing.id, having]
-                for having in FEWER
-                if (person.id, thing.id, having) in found
-            }
-            for having in FEWER:
-                said = tuple(
-                    book.decide(*what_if(person, thing, duration, having)) for duration in HOURS
-                )
-                expected = tuple(
-                    ""
-                    if isinstance(decision, Denied)
-                    else f"request: {wording.approval(decision.approval)}"
-                    if isinstance(decision, NeedsApproval)
-                    else "activate"
-                    for decision in said
-                )
-                assert untold(told, having, ("", "")) == expected
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(base=drawn.rules(), directory=drawn.directories(), catalog=drawn.catalogs())
+def test_those_who_are_alike_are_judged_as_each_of_them_would_be(
+    base: list[str], directory: drawn.Drawn, catalog: Catalog
+) -> None:
+    policy = only(*drawn.named(base))
+    book = replace(book_of(policy, directory), catalog=catalog)
+    matrix = Matrix(policy.rules, book.about, Named.by(policy.rules, catalog), HOURS[:1])
+    found = {
+        (row.person, row.entitlement, row.having): row.outcomes
+        for row in matrix.rows([*directory.people, ANYBODY], catalog)
+    }
+    for person, thing in product([*directory.people, ANYBODY], catalog):
+        told = {
+            having: found[person.id, thing.id, having]
+            for having in FEWER
+            if (person.id, thing.id, having) in found
+        }
+        for having in FEWER:
+            said = book.decide(*what_if(person, thing, HOURS[0], having))
+            assert untold(told, having, ("",)) == (shown(said),)
+
+
+def shown(decision: Decision) -> str:
+    match decision:
+        case NeedsApproval(approval=approval):
+            return f"request: {wording.approval(approval)}"
+        case Denied():
+            return ""
+        case _:
+            return "activate"
 
 
 # ── A few rules of a thousand ────────────────────────────────────────────────────────────────
