@@ -36,7 +36,7 @@ _GROUPS = ("developers", "sre", "sre-leads", "data-analysts", "platform", "db-ow
 _PRINCIPALS = (
     *("principal",) * 12,
     'principal in Rotation::"sre-primary"',
-    'principal == User::"u-dev"',
+    *('principal == User::"u-dev"',) * 3,
     *(f'principal in Group::"{group}"' for group in _GROUPS),
 )
 _RESOURCES = (
@@ -152,13 +152,19 @@ def directories() -> st.SearchStrategy[Drawn]:
             Person,
             id=st.just(PersonId(id_)),
             name=st.just(id_),
-            groups=st.frozensets(st.sampled_from(_GROUPS[:3]).map(GroupId), max_size=1),
-            rotations=st.frozensets(st.just(RotationId("sre-primary")), max_size=1),
-            manager=st.sampled_from((None, *map(PersonId, ids[:4]))),
-            disabled=st.sampled_from((False, False, False, True)),
+            groups=st.sampled_from([frozenset[GroupId](), *map(_just, _GROUPS[:2])]),
+            rotations=st.sampled_from(
+                [*[frozenset[RotationId]()] * 3, frozenset({RotationId("sre-primary")})]
+            ),
+            manager=st.sampled_from((None, None, *map(PersonId, ids[:2]))),
+            disabled=st.sampled_from((*(False,) * 9, True)),
         )
 
     return st.tuples(*map(person, ids)).map(lambda people: Drawn(list(people)))
+
+
+def _just(group: str) -> frozenset[GroupId]:
+    return frozenset({GroupId(group)})
 
 
 class Drawn:

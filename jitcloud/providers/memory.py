@@ -90,20 +90,20 @@ class MemoryCloud:
             self.calls.append("assign" if present else "unassign")
             fault = self.faults.popleft() if self.faults else None
             if fault in {None, Fault.UNANSWERED}:
-                self._put((person, role), present=present)
+                self._put((person, role), present=present, at=self.clock())
             if fault is Fault.LATE:
                 self._landing.append((self.clock() + self.late_by, present, (person, role)))
         if fault is not None:
             _fail(fault)
 
-    def _put(self, what: tuple[str, str], *, present: bool) -> None:
+    def _put(self, what: tuple[str, str], *, present: bool, at: datetime) -> None:  # noqa: ARG002 - for whoever keeps a history
         (self._assigned.add if present else self._assigned.discard)(what)
 
     def _land(self) -> None:
         now = self.clock()
         for at, present, what in sorted(self._landing):
             if at <= now:
-                self._put(what, present=present)
+                self._put(what, present=present, at=at)
         self._landing = [late for late in self._landing if late[0] > now]
 
 

@@ -34,11 +34,12 @@ class Cloud(MemoryCloud):
         super().__init__(clock, late_by=timedelta(seconds=8))
         self.past: list[tuple[datetime, frozenset[tuple[str, str]]]] = []
 
-    def _put(self, what: tuple[str, str], *, present: bool) -> None:
-        self.past.append((self.clock(), frozenset(self._assigned)))
-        super()._put(what, present=present)
+    def _put(self, what: tuple[str, str], *, present: bool, at: datetime) -> None:
+        self.past.append((at, frozenset(self._assigned)))
+        super()._put(what, present=present, at=at)
 
     def had(self, person: str, role: str, when: datetime) -> bool:
+        self._land()
         for changed_at, before in self.past:
             if changed_at > when:
                 return (person, role) in before
