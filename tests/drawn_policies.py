@@ -60,6 +60,7 @@ _CONDITIONS = (
     "context.start.hour >= 8 && context.end.hour < 18",
 )
 _APPROVERS = (
+    "sre",
     "sre-leads",
     "security",
     "privacy",

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from tests.bench import credentials, imports, policy, sweeps, verifying
+from tests.bench import credentials, imports, large_policy, policy, sweeps, verifying
 from tests.bench.figures import Figure, all_hold, machine, table, write
 from tests.bench.timing import Say
 
@@ -18,6 +18,7 @@ BUILD = Path(__file__).parents[2] / "build"
 BENCHES: Mapping[str, Callable[[Path, Say], Iterable[Figure]]] = {
     "credentials": credentials.measure,
     "policy": policy.measure,
+    "large-policy": large_policy.measure,
     "imports": imports.measure,
     "sweeps": sweeps.measure,
     "verifying": verifying.measure,

@@ -150,7 +150,7 @@ def test_progress_is_told_for_everybody_and_everything() -> None:
     assert len(rows) == 4 * len(rows_of(book))
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(base=drawn.rules(), directory=drawn.directories(), catalog=drawn.catalogs())
 def test_those_who_are_alike_are_judged_as_each_of_them_would_be(
     base: list[str], directory: drawn.Drawn, catalog: Catalog
