@@ -6,30 +6,35 @@ function, called with whatever is due.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from jitcloud import ending, lifecycle, slots
+from jitcloud import bundles, ending, lifecycle, slots, voting
 from jitcloud.converge import Converger
 from jitcloud.errors import Conflict
 from jitcloud.judge import Judge
-from jitcloud.ledger import Ledger
+from jitcloud.ledger import Entry, Ledger
 from jitcloud.model import (
+    BROKER,
     Activated,
     Activating,
     Cause,
     Decided,
     Denied,
     Ended,
+    Extended,
+    Facts,
     Failed,
     Happening,
     Holder,
     Lapsed,
     Place,
     Plan,
+    Prolonged,
     Request,
     RequestId,
+    ReviewMissed,
     Slot,
     SlotKey,
     State,
@@ -41,7 +46,8 @@ STEPS = 8
 FAIL_AFTER = timedelta(minutes=2)
 """A cloud that has not let somebody in by then is told to forget it, and the request fails."""
 
-NOT_ANY_MORE = "Policy asks for more approval by now than was given; ask again."
+HELD = timedelta(minutes=1)
+"""How often it is asked again whether activations go on that a brake has stopped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,26 +89,61 @@ class Advance:
     ) -> Request | None:
         """Take one step; None when there is none to take now."""
         match request.state:
-            case State.PENDING | State.SCHEDULED if lifecycle.has_lapsed(request, now):
-                return self.ledger.record(request, (Lapsed(),), now=now)
-            case State.SCHEDULED if now >= (request.ask.start or now):
-                return self._activate(request.id, now)
+            case State.PENDING | State.SCHEDULED:
+                return self._wait(request, now)
             case State.ACTIVATING | State.ACTIVE if lifecycle.is_over(request, now):
                 return self._end(request, Cause.DEADLINE, "", now)
             case State.ACTIVATING:
                 return self._appear(request, now)
+            case State.ACTIVE:
+                return self._hold(request, now)
             case State.ENDING:
                 return self._disappear(request, now)
-            case State.PENDING | State.SCHEDULED | State.ACTIVE:
-                return None
-            case State.DENIED | State.LAPSED | State.WITHDRAWN | State.FAILED | State.ENDED:
+            case State.ENDED:
+                return self._look_back(request, now)
+            case State.DENIED | State.LAPSED | State.WITHDRAWN | State.FAILED | State.EXTENDED:
                 return None
             case _:
                 assert_never(request.state)
 
+    # ── Waiting ──────────────────────────────────────────────────────────────────────────────
+
+    def _wait(self, request: Request, now: datetime) -> Request | None:
+        if lifecycle.has_lapsed(request, now):
+            return self.ledger.record(request, (Lapsed(),), now=now)
+        if request.state is State.PENDING:
+            return self._escalate(request, now)
+        if now >= (request.ask.start or now):
+            return self._activate(request.id, now)
+        return None
+
+    def _escalate(self, request: Request, now: datetime) -> Request | None:
+        """Let others join a stage that has waited for long enough; look again at the next."""
+        joined = voting.escalations(self.judge, request, now)
+        if joined:
+            return self.ledger.record(request, joined, now=now)
+        lapses_at = request.lapses_at or now
+        later = voting.next_escalation(self.judge, request, now)
+        self.ledger.put_off(request, lapses_at if later is None else min(later, lapses_at))
+        return None
+
+    def _hold(self, request: Request, now: datetime) -> Request | None:
+        """End what somebody holds who is gone; else look again while it lasts."""
+        if self.judge.is_gone(request.person):
+            return self._end(request, Cause.DISABLED, "", now)
+        if lifecycle.review_is_missed(request, now):
+            return self.ledger.record(request, (ReviewMissed(),), now=now)
+        self.ledger.put_off(request, lifecycle.look_again(request, now))
+        return None
+
+    def _look_back(self, request: Request, now: datetime) -> Request | None:
+        if lifecycle.review_is_missed(request, now):
+            return self.ledger.record(request, (ReviewMissed(),), now=now)
+        return None
+
     # ── In ───────────────────────────────────────────────────────────────────────────────────
 
-    def _activate(self, name: RequestId, now: datetime) -> Request:
+    def _activate(self, name: RequestId, now: datetime) -> Request | None:
         # Access must never exist that nobody has a record of, so:
         #
         # 1. Believe only what the signed trail proves.
@@ -110,26 +151,45 @@ class Advance:
         # 3. Record window and places, joined in the same commit. A crash after this leaves
         #    places that are due at once, and a request whose deadline is on record.
         request = self.ledger.verified(name, now)  # (1)
-        decision = self.judge.decide(request.ask, now)  # (2)
-        plan = self.judge.plan(request.ask, now)
-        if isinstance(decision, Denied):
-            return self._deny(request, decision, now)
-        if not self.judge.met(decision, request.votes, request.person):
-            return self._deny(request, Denied(because=(NOT_ANY_MORE,)), now)
-        if plan is not None and plan.problems:
-            return self._deny(request, Denied(because=plan.problems, rules=decision.rules), now)
-        return self._begin(request, plan, now)  # (3)
+        judge = replace(self.judge, ledger=self.ledger)
+        if judge.stopped(request.ask):
+            # What was allowed is not lost for it: it waits until it is resumed, or lapses.
+            self.ledger.put_off(request, min(now + HELD, request.lapses_at or now + HELD))
+            return None
+        judge = bundles.current(self.ledger, judge, BROKER, now)
+        plan = judge.plan(request.ask, now)
+        ruling = judge.at_last(request, plan, now)  # (2)
+        if isinstance(ruling.decision, Denied):
+            return self._deny(request, ruling.decision, ruling.facts, judge, now)
+        if request.ask.extends is not None:
+            return self._prolong(request, request.ask.extends, judge, now)
+        return self._begin(request, plan, judge, now)  # (3)
 
-    def _begin(self, request: Request, plan: Plan | None, now: datetime) -> Request:
-        mechanism = self.judge.mechanism(request.entitlement.mechanism)
+    def _prolong(self, request: Request, name: RequestId, judge: Judge, now: datetime) -> Request:
+        """Give a grant the later deadline that this request was let in for."""
+        parent = self.ledger.verified(name, now)
+        window = judge.window(request.ask, now)
+        entries = (
+            Entry(request.id, request, (Extended(window=window, policy=judge.ref),)),
+            Entry(parent.id, parent, (Prolonged(by=request.id, window=window),)),
+        )
+        changed = []
+        if parent.places.grant is not None:
+            place = parent.places.grant
+            holder = Holder(request=parent.id, until=window.deadline, detail=place.detail)
+            changed.append(slots.join(self.ledger.slot_at(place), holder, now))
+        return self.ledger.record_all(entries, now=now, changed=changed)[0]
+
+    def _begin(self, request: Request, plan: Plan | None, judge: Judge, now: datetime) -> Request:
+        mechanism = judge.mechanism(request.entitlement.mechanism)
         places = mechanism.places(request.entitlement, request.person)
-        window = self.judge.window(request.ask, now)
+        window = judge.window(request.ask, now)
         activating = Activating(
             window=window,
             places=places,
             guarantee=mechanism.guarantee,
             residual=() if plan is None else plan.residual,
-            policy=self.judge.ref,
+            policy=judge.ref,
         )
         if places.grant is None:
             # Nothing to wait for: sessions are made when they are asked for.
@@ -139,9 +199,11 @@ class Advance:
         slot = slots.join(self.ledger.slot_at(places.grant), holder, now)
         return self.ledger.record(request, (activating,), now=now, changed=(slot,))
 
-    def _deny(self, request: Request, denied: Denied, now: datetime) -> Request:
+    def _deny(
+        self, request: Request, denied: Denied, facts: Facts, judge: Judge, now: datetime
+    ) -> Request:
         lapses_at = request.lapses_at or now
-        what = Decided(decision=denied, policy=self.judge.ref, lapses_at=lapses_at)
+        what = Decided(decision=denied, policy=judge.ref, lapses_at=lapses_at, facts=facts)
         return self.ledger.record(request, (what,), now=now)
 
     def _appear(self, request: Request, now: datetime) -> Request | None:

@@ -5,16 +5,20 @@
   asked: the caller resolves voters anew each time.
 - One yes fills one place of one need. Who fills which is settled by a matching, because a
   greedy choice depends on the order of the votes and can ask for one approver too many.
+- A stage begins with the last yes given in a stage before it, or when it was asked. A need that
+  has waited for its escalation's time since then is asked of one more group: for more people,
+  and never for fewer yeses.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import islice, zip_longest
 
-from jitcloud.model import Approval, Approver, Need, Person, PersonId, Stage, Vote
+from jitcloud.matching import most_filled
+from jitcloud.model import Approval, Approver, Escalation, Need, Person, PersonId, Stage, Vote
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +33,14 @@ class Outstanding:
     """Whose yes would still help: each count says how many more from just these would."""
 
 
-def outstanding(
+def outstanding(  # noqa: PLR0913 - each one a fact of the request
     approval: Approval,
     votes: Sequence[Vote],
     voters: Mapping[PersonId, Person],
     requester: PersonId,
+    *,
+    asked_at: datetime,
+    now: datetime,
 ) -> Outstanding | None:
     """Say what is missing, or None once the votes meet the approval.
 
@@ -48,7 +55,8 @@ def outstanding(
         for person in voters.values()
         if person.id in stage_of and person.id != requester and not person.disabled
     ]
-    for number, stage in enumerate(approval.stages):
+    asked = with_escalations(approval, votes, asked_at=asked_at, now=now)
+    for number, stage in enumerate(asked.stages):
         people = [person for cast_in, person in counted if cast_in == number]
         missing = sum(need.count for need in stage.needs) - _filled(stage.needs, people)
         if missing:
@@ -56,18 +64,84 @@ def outstanding(
     return None
 
 
+def with_escalations(
+    approval: Approval, votes: Sequence[Vote], *, asked_at: datetime, now: datetime
+) -> Approval:
+    """Return an approval as it is asked now: with whoever has joined, and not who may yet."""
+    return Approval(
+        stages=tuple(
+            Stage(
+                needs=tuple(
+                    Need(count=need.count, approvers=_asked(need, begin, now))
+                    for need in stage.needs
+                )
+            )
+            for stage, begin in zip(
+                approval.stages, beginnings(approval, votes, asked_at), strict=True
+            )
+        )
+    )
+
+
+def escalated(
+    approval: Approval, stage: int, votes: Sequence[Vote], *, asked_at: datetime, now: datetime
+) -> tuple[Approver, ...]:
+    """Name who has joined a stage by now, because it waited for so long."""
+    begin = beginnings(approval, votes, asked_at)[stage]
+    joined = (
+        need.escalation.to
+        for need in approval.stages[stage].needs
+        if need.escalation is not None and _is_due(need.escalation, begin, now)
+    )
+    return tuple(dict.fromkeys(joined))
+
+
+def next_escalation(  # noqa: PLR0913 - as above
+    approval: Approval,
+    votes: Sequence[Vote],
+    voters: Mapping[PersonId, Person],
+    requester: PersonId,
+    *,
+    asked_at: datetime,
+    now: datetime,
+) -> datetime | None:
+    """Say when somebody next joins the stage that waits; None if nobody ever will.
+
+    Always later than ``now``. A need that no further yes would help is left out.
+    """
+    left = outstanding(approval, votes, voters, requester, asked_at=asked_at, now=now)
+    if left is None:
+        return None
+    helped = {need.approvers for need in left.wanted.needs}
+    begin = beginnings(approval, votes, asked_at)[left.stage]
+    coming = [
+        begin + need.escalation.after
+        for need in approval.stages[left.stage].needs
+        if begin is not None
+        and need.escalation is not None
+        and need.approvers in helped
+        and not _is_due(need.escalation, begin, now)
+    ]
+    return min(coming, default=None)
+
+
 def combine(approvals: Iterable[Approval]) -> Approval:
     """Add up approvals stage by stage, so that one more never asks for less than before.
 
-    The same approvers are asked for the larger count; different ones are all asked.
+    The same approvers are asked for the larger count; different ones are all asked. Others join
+    the same approvers only where all that was added up says so, and after the longest time.
     """
     stages: list[Stage] = []
     for together in zip_longest(*(approval.stages for approval in approvals)):
         most: dict[frozenset[Approver], Need] = {}
         for stage in together:
             for approvers, need in _by_approvers(stage).items():
-                if approvers not in most or most[approvers].count < need.count:
-                    most[approvers] = need
+                before = most.get(approvers, need)
+                most[approvers] = replace(
+                    before,
+                    count=max(before.count, need.count),
+                    escalation=_both(before.escalation, need.escalation),
+                )
         stages.append(Stage(needs=tuple(most.values())))
     approval = Approval(stages=tuple(stages))
     _refuse_empty(approval)
@@ -81,7 +155,9 @@ def can_be_met(
 ) -> bool:
     """Whether enough different people could say yes, each once, the requester left out.
 
-    ``members_of`` names those who may vote now: the caller leaves the disabled out.
+    ``members_of`` names those who may vote now: the caller leaves the disabled out. Whoever would
+    only join later does not count: an escalation is for those asked who do not answer, and not
+    for a quorum that was out of reach from the beginning.
     """
     _refuse_empty(approval)
     needs = [need for stage in approval.stages for need in stage.needs]
@@ -93,7 +169,7 @@ def can_be_met(
         # group of ten thousand costs no more than a small one.
         enough = frozenset(islice(people - {requester}, total))
         places.extend([enough] * need.count)
-    return _most_filled(places) == total
+    return most_filled(places) == total
 
 
 def _refuse_empty(approval: Approval) -> None:
@@ -111,9 +187,47 @@ def _by_approvers(stage: Stage | None) -> dict[frozenset[Approver], Need]:
     found: dict[frozenset[Approver], Need] = {}
     for need in stage.needs if stage is not None else ():
         approvers = frozenset(need.approvers)
-        before = found[approvers].count if approvers in found else 0
-        found[approvers] = replace(need, count=before + need.count)
+        before = found.get(approvers)
+        if before is not None:
+            need = replace(  # noqa: PLW2901
+                need,
+                count=before.count + need.count,
+                escalation=_both(before.escalation, need.escalation),
+            )
+        found[approvers] = need
     return found
+
+
+def _both(one: Escalation | None, other: Escalation | None) -> Escalation | None:
+    """Return what two needs of the same approvers agree on; joining later is less than sooner."""
+    if one is None or other is None or one.to != other.to:
+        return None
+    return max(one, other, key=lambda escalation: escalation.after)
+
+
+def beginnings(
+    approval: Approval, votes: Sequence[Vote], asked_at: datetime
+) -> list[datetime | None]:
+    """Say when each stage began; None for one that cannot have, so few yeses came before it."""
+    found: list[datetime | None] = []
+    wanted = 0
+    for number, stage in enumerate(approval.stages):
+        # Every yes that was given, whether it still counts or not: whoever leaves a group moves
+        # no instant into the past.
+        before = [vote.at for vote in votes if vote.stage < number]
+        found.append(max(before, default=asked_at) if len(before) >= wanted else None)
+        wanted += sum(need.count for need in stage.needs)
+    return found
+
+
+def _is_due(escalation: Escalation, begin: datetime | None, now: datetime) -> bool:
+    return begin is not None and now >= begin + escalation.after
+
+
+def _asked(need: Need, begin: datetime | None, now: datetime) -> tuple[Approver, ...]:
+    if need.escalation is None or not _is_due(need.escalation, begin, now):
+        return need.approvers
+    return tuple(dict.fromkeys((*need.approvers, need.escalation.to)))
 
 
 def _candidates(need: Need, people: Iterable[Person]) -> frozenset[Hashable]:
@@ -130,7 +244,7 @@ def _filled(needs: Sequence[Need], people: Sequence[Person], *, extra_for: int =
         if number == extra_for:
             candidates |= frozenset(range(need.count))  # numbers are nobody's id
         places.extend([candidates] * need.count)
-    return _most_filled(places)
+    return most_filled(places)
 
 
 def _wanted(stage: Stage, people: Sequence[Person]) -> Stage:
@@ -145,44 +259,3 @@ def _wanted(stage: Stage, people: Sequence[Person]) -> Stage:
             if more
         )
     )
-
-
-def _most_filled(places: Sequence[Iterable[Hashable]]) -> int:
-    """Count the places that different people can fill: a largest bipartite matching.
-
-    For each place an augmenting path is looked for, breadth first (not by recursion: many rules
-    can add up to many places): whoever is free takes the place, or whoever holds another place
-    leaves it to somebody who is.
-    """
-    place_of: dict[Hashable, int] = {}
-    holder_of: dict[int, Hashable] = {}
-    for start, _ in enumerate(places):
-        reached_from: dict[Hashable, int] = {}
-        queue = deque([start])
-        while queue and start not in holder_of:
-            place = queue.popleft()
-            for person in places[place]:
-                if person in reached_from:
-                    continue
-                reached_from[person] = place
-                if person in place_of:
-                    queue.append(place_of[person])
-                    continue
-                _reseat(person, reached_from, place_of, holder_of)
-                break
-    return len(holder_of)
-
-
-def _reseat(
-    person: Hashable,
-    reached_from: Mapping[Hashable, int],
-    place_of: dict[Hashable, int],
-    holder_of: dict[int, Hashable],
-) -> None:
-    """Walk the path back: each one on it takes the place through which it was reached."""
-    taker: Hashable | None = person
-    while taker is not None:
-        place = reached_from[taker]
-        leaving = holder_of.get(place)
-        holder_of[place], place_of[taker] = taker, place
-        taker = leaving  # None once the place was free: that is where the path began

@@ -6,55 +6,44 @@ Nothing here tells a cloud anything: ``advance`` does what the record then calls
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from ulid import ULID
-
-from jitcloud import ending, issuing, lifecycle, text
-from jitcloud.errors import Conflict, Invalid, Misconfigured, NotFound, Refused
+from jitcloud import advising, braking, bundles, ending, issuing, lifecycle, reviewing, text, voting
+from jitcloud.asking import Asking, Patience, Wish, extendable
+from jitcloud.braking import Braking
+from jitcloud.errors import Misconfigured, NotFound, Refused
 from jitcloud.judge import Judge
 from jitcloud.ledger import Ledger, again_on_conflict
 from jitcloud.model import (
-    Activate,
     Actor,
-    Approved,
     Ask,
-    Asked,
     Caller,
+    Controls,
     Credentials,
-    Decided,
-    Denied,
     EntitlementId,
     Happening,
-    NeedsApproval,
     Person,
+    PolicyRef,
     Request,
     RequestId,
-    Stage,
+    Scope,
     State,
-    Vote,
-    Voted,
 )
+from jitcloud.policy.explain import Explanation
 from jitcloud.ports import Clock, Page
+from jitcloud.reviewing import Reviewing
+from jitcloud.voting import Voting
+
+__all__ = ["Broker", "Patience", "Wish"]
 
 PAGE, PAGES = 100, 100
 """How many pending requests are looked through for those that wait for one person."""
 
-FARTHEST = timedelta(days=366)
-"""How far ahead a start may lie, and more than any duration may last."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
-    """How long things may wait before they lapse."""
-
-    decision: timedelta = timedelta(hours=24)
-    """For votes."""
-    activation: timedelta = timedelta(hours=1)
-    """For a cloud that lets in whoever was allowed."""
+MOST_REVIEWS = 1000
+"""How many outstanding reviews are looked through for those that wait for one person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +52,7 @@ class Broker:
 
     ledger: Ledger
     judge: Judge
-    patience: Patience = Patience()
+    patience: Patience = field(default_factory=Patience)
 
     # ── Asking ───────────────────────────────────────────────────────────────────────────────
 
@@ -78,59 +67,67 @@ class Broker:
         start: datetime | None = None,
         ticket: str | None = None,
         incident: str | None = None,
+        break_glass: bool = False,
         id_: RequestId | None = None,
     ) -> Request:
         """Ask for an entitlement; return the request as policy has judged it.
 
         A refusal is recorded too, and comes back as a request in state ``denied``.
         Asking again with the same ``id_`` and the same facts returns the first answer.
-        Raises ``Invalid`` and ``NotFound`` for what cannot be asked at all.
+        ``break_glass`` asks to be let in at once past whoever would be asked, and to be
+        reviewed afterwards. Raises ``Invalid`` and ``NotFound`` for what cannot be asked at all.
         """
-        person = self._speaker(caller)
-        if not timedelta(seconds=1) <= duration <= FARTHEST:
-            raise Invalid("The duration must be at least a second and less than a year.")
-        if start is not None:
-            lifecycle.start_is_valid(start, now)
-            if start > now + FARTHEST:
-                raise Invalid("The start lies more than a year ahead; ask again nearer to it.")
-        ask = Ask(
-            person=person.id,
-            entitlement=self.judge.catalog.get(entitlement),
+        wish = Wish(
             duration=duration,
-            justification=text.one_line(justification, "justification"),
-            asked_at=now,
+            justification=justification,
             start=start,
-            mfa_age=_age(caller, now),
-            ticket=None if ticket is None else text.one_line(ticket, "ticket"),
-            incident=None if incident is None else text.one_line(incident, "incident"),
+            ticket=ticket,
+            incident=incident,
+            break_glass=break_glass,
         )
-        name = id_ or RequestId(str(ULID.from_datetime(now)))
-        already = None if id_ is None else self._asked_before(id_, ask)
-        if already is not None:
-            return already
-        plan = self.judge.plan(ask, now)
-        decision = self.judge.first(ask, plan, now)
-        try:
-            return self.ledger.record(
-                None,
-                (Asked(ask=ask, plan=plan), self._decided(ask, decision, now)),
-                id_=name,
-                actor=_actor(caller),
-                now=now,
-            )
-        except Conflict:
-            # The same ask raced itself: whichever was first stands.
-            return self._asked_before(name, ask) or self.ledger.load(name)
+        return self.request_all(caller, (entitlement,), wish, now, id_)[0]
 
-    def _asked_before(self, name: RequestId, ask: Ask) -> Request | None:
-        found = self.ledger.store.request(name)
-        if found is None:
-            return None
-        same = (ask.person, ask.entitlement.id, ask.duration, ask.justification)
-        first = found.ask
-        if (first.person, first.entitlement.id, first.duration, first.justification) != same:
-            raise Conflict(f"Request {name} exists already and asks for something else.")
-        return found
+    def request_all(
+        self,
+        caller: Caller,
+        entitlements: Sequence[EntitlementId],
+        wish: Wish,
+        now: datetime,
+        id_: RequestId | None = None,
+    ) -> tuple[Request, ...]:
+        """Ask for several entitlements with one justification; each is decided apart.
+
+        ``id_`` names the first of them, and with it the others.
+        """
+        return self._asking(caller, now).request(entitlements, wish, id_)
+
+    def extend(
+        self,
+        caller: Caller,
+        request: RequestId,
+        wish: Wish,
+        now: datetime,
+        id_: RequestId | None = None,
+    ) -> Request:
+        """Ask for a grant of one's own to last longer by ``wish.duration``.
+
+        The answer is a request of its own, judged for the whole time the grant would then last.
+        """
+        asking = self._asking(caller, now)
+        parent = extendable(_own(self.ledger.verified(request, now), caller))
+        return asking.extend(parent, wish.duration, wish, id_)
+
+    def _asking(self, caller: Caller, now: datetime) -> Asking:
+        person = self._speaker(caller)
+        return Asking(
+            ledger=self.ledger,
+            judge=self._judge(caller, now),
+            patience=self.patience,
+            person=person,
+            actor=_actor(caller),
+            mfa_age=_age(caller, now),
+            now=now,
+        )
 
     # ── Voting ───────────────────────────────────────────────────────────────────────────────
 
@@ -147,58 +144,33 @@ class Broker:
     def _vote(
         self, caller: Caller, name: RequestId, now: datetime, *, yes: bool, reason: str
     ) -> Request:
-        voter = self._speaker(caller)
+        vote = Voting(
+            ledger=self.ledger,
+            judge=self._judge(caller, now),
+            patience=self.patience,
+            voter=self._speaker(caller),
+            actor=_actor(caller),
+            mfa_age=_age(caller, now),
+            now=now,
+        )
+        return again_on_conflict(lambda: vote.cast(name, yes=yes, reason=reason))
 
-        def decide() -> Request:
-            request = self.ledger.verified(name, now)
-            stage, wanted, every = self._stages(request)
-            vote = Voted(by=voter.id, yes=yes, stage=stage, reason=reason)
-            happenings = lifecycle.vote(request, vote, now)
-            # A no counts from anybody who is asked at any stage; a yes, where it still helps.
-            stages = wanted if yes else every
-            requester = self.judge.directory.person(request.person)
-            refusal = self.judge.policy.may_vote(voter, _age(caller, now), requester, stages)
-            if refusal is not None:
-                raise Refused(" ".join(refusal.because))
-            if yes:
-                happenings = (*happenings, *self._after(request, vote, now))
-            return self.ledger.record(request, happenings, actor=_actor(caller), now=now)
+    # ── Reviewing broken glass ───────────────────────────────────────────────────────────────
 
-        return again_on_conflict(decide)
-
-    def _stages(self, request: Request) -> tuple[int, tuple[Stage, ...], tuple[Stage, ...]]:
-        """Which stage waits, whose yes would still help there, and all stages.
-
-        Nothing, for what waits for no votes.
-        """
-        if not isinstance(request.decision, NeedsApproval):
-            return 0, (), ()
-        stages = request.decision.approval.stages
-        waiting = self.judge.outstanding(request.decision, request.votes, request.person)
-        if waiting is None:
-            # A voter counts again who did not when the last vote came: any further yes will do.
-            return len(stages) - 1, stages[-1:], stages
-        return waiting.stage, (waiting.wanted,), stages
-
-    def _after(self, request: Request, vote: Voted, now: datetime) -> tuple[Happening, ...]:
-        """What one more yes leads to, judged by the policy and the people of now."""
-        decision = self.judge.decide(request.ask, now)
-        cast = Vote(by=vote.by, stage=vote.stage, at=now, reason=vote.reason)
-        votes = (*request.votes, cast)
-        if isinstance(decision, NeedsApproval) and self.judge.met(decision, votes, request.person):
-            return (
-                Approved(
-                    approval=decision.approval,
-                    rules=decision.rules,
-                    policy=self.judge.ref,
-                    lapses_at=lifecycle.unactivated_until(
-                        request.ask, self.patience.activation, now
-                    ),
-                ),
-            )
-        if decision == request.decision and self.judge.ref == request.policy:
-            return ()
-        return (self._decided(request.ask, decision, now),)
+    def review(
+        self, caller: Caller, request: RequestId, now: datetime, *, fine: bool, note: str
+    ) -> Request:
+        """Record that one has looked at what was done with a broken glass, and found it so."""
+        review = Reviewing(
+            ledger=self.ledger,
+            judge=self._judge(caller, now),
+            reviewer=self._speaker(caller),
+            actor=_actor(caller),
+            mfa_age=_age(caller, now),
+            now=now,
+        )
+        found = text.one_line(note, "note")
+        return again_on_conflict(lambda: review.review(request, fine=fine, note=found))
 
     # ── Taking back, giving back, revoking: never gated on policy, catalog or signature ──────
 
@@ -246,6 +218,54 @@ class Broker:
 
         return again_on_conflict(attempt)
 
+    # ── Brakes ───────────────────────────────────────────────────────────────────────────────
+
+    def stop(self, caller: Caller, scope: Scope, now: datetime, reason: str) -> Controls | None:
+        """Let nothing in a scope be activated from now on. What is active goes on, and ends."""
+        because = text.one_line(reason, "reason")
+        return self._braking(caller, now).stop(scope, because)
+
+    def resume(self, caller: Caller, scope: Scope, now: datetime, reason: str) -> Controls | None:
+        """Let what was stopped be activated again."""
+        because = text.one_line(reason, "reason")
+        return self._braking(caller, now).resume(scope, because)
+
+    def end_all(
+        self, caller: Caller, scope: Scope, now: datetime, reason: str
+    ) -> tuple[int, tuple[tuple[str, str], ...]]:
+        """End everything in a scope that was asked for until now.
+
+        Returns how many requests it began to end, and what could not be and why; every sweep
+        tries those again. With a directory that cannot be read anybody can, as with ``revoke``.
+        """
+        because = text.one_line(reason, "reason")
+        self._braking(caller, now, to_end=True).end_all(scope, because)
+        return braking.finish(self.ledger, now)
+
+    def brakes(self) -> Controls | None:
+        """Return what is stopped, and which policy text judges."""
+        return self.ledger.controls()
+
+    def _braking(self, caller: Caller, now: datetime, *, to_end: bool = False) -> Braking:
+        person: Person | None = None
+        judge = self.judge
+        try:
+            person = self._speaker(caller)
+            judge = self._judge(caller, now)
+        except Misconfigured:
+            # Nothing that is broken must keep access alive.
+            if not to_end:
+                raise
+            person = None
+        return Braking(
+            ledger=self.ledger,
+            judge=judge,
+            person=person,
+            actor=_actor(caller),
+            mfa_age=_age(caller, now),
+            now=now,
+        )
+
     # ── Credentials ──────────────────────────────────────────────────────────────────────────
 
     def issue(self, caller: Caller, name: RequestId, clock: Clock) -> Credentials:
@@ -267,29 +287,63 @@ class Broker:
         """Page through the caller's own requests, newest first."""
         return self.ledger.store.by_person(self._speaker(caller).id, limit, after)
 
-    def waiting_for(self, caller: Caller, limit: int = 50) -> tuple[Request, ...]:
+    def waiting_for(self, caller: Caller, now: datetime, limit: int = 50) -> tuple[Request, ...]:
         """List the newest pending requests that the caller could say yes to now."""
         voter = self._speaker(caller)
         found: list[Request] = []
         after: RequestId | None = None
         for _ in range(PAGES):
             page = self.ledger.store.by_state(State.PENDING, PAGE, after)
-            found += (r for r in page.requests if self._waits_for(r, voter))
+            found += (r for r in page.requests if voting.waits_for(self.judge, r, voter, now))
             after = page.after
             if len(found) >= limit or after is None:
                 break
         return tuple(found[:limit])
 
-    def _waits_for(self, request: Request, voter: Person) -> bool:
-        _, wanted, _ = self._stages(request)
-        return voter.id != request.person and any(
-            approver.includes(voter)
-            for waiting in wanted
-            for need in waiting.needs
-            for approver in need.approvers
+    def advise(self, request: Request, now: datetime) -> Explanation:
+        """Explain what was said to a request: by which rules, what would help, who is asked."""
+        facts = advising.facts_of(self.ledger.store.events(request.id))
+        return advising.about(self._reading(), request, facts, now)
+
+    def outlook(
+        self, caller: Caller, entitlement: EntitlementId, duration: timedelta, now: datetime
+    ) -> Explanation:
+        """Explain what would be said to the caller, asking with neither ticket nor incident."""
+        ask = Ask(
+            person=self._speaker(caller).id,
+            entitlement=self.judge.catalog.get(entitlement),
+            duration=duration,
+            justification="What if?",
+            asked_at=now,
+            mfa_age=_age(caller, now),
+        )
+        return advising.beforehand(self._reading(), ask, now)
+
+    def unreviewed(self, caller: Caller | None = None) -> tuple[Request, ...]:
+        """List what was done with a broken glass and awaits review, the most urgent first.
+
+        With a ``caller``, only what awaits a review of theirs.
+        """
+        every = self.ledger.store.unreviewed(MOST_REVIEWS)
+        if caller is None:
+            return every
+        reviewer = self._speaker(caller)
+        return tuple(request for request in every if self._awaits(request, reviewer))
+
+    def _awaits(self, request: Request, reviewer: Person) -> bool:
+        stage = reviewing.waiting(self.judge, request, request.reviews)
+        return (
+            stage is not None
+            and reviewer.id != request.person
+            and any(who.includes(reviewer) for need in stage.needs for who in need.approvers)
         )
 
-    # ── Who speaks ───────────────────────────────────────────────────────────────────────────
+    # ── Who speaks, and what judges ──────────────────────────────────────────────────────────
+
+    def adopt(self, caller: Caller, now: datetime, reason: str) -> PolicyRef:
+        """Let the policy text of this moment judge, though it was replaced before."""
+        self._speaker(caller)
+        return bundles.adopt(self.ledger, self.judge, _actor(caller), now, reason)
 
     def _speaker(self, caller: Caller) -> Person:
         person = self.judge.directory.person(caller.person)
@@ -297,15 +351,12 @@ class Broker:
             raise Refused(f"{person.name} is disabled in the directory and cannot do this.")
         return person
 
-    def _decided(
-        self, ask: Ask, decision: Activate | NeedsApproval | Denied, now: datetime
-    ) -> Decided:
-        lapses_at = (
-            lifecycle.unactivated_until(ask, self.patience.activation, now)
-            if isinstance(decision, Activate)
-            else lifecycle.undecided_until(ask, self.patience.decision)
-        )
-        return Decided(decision=decision, policy=self.judge.ref, lapses_at=lapses_at)
+    def _judge(self, caller: Caller, now: datetime) -> Judge:
+        return bundles.current(self.ledger, self._reading(), _actor(caller), now)
+
+    def _reading(self) -> Judge:
+        """Return what judges for whoever only wants to know."""
+        return replace(self.judge, ledger=self.ledger)
 
 
 def _own(request: Request, caller: Caller) -> Request:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zoneinfo
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from jitcloud.errors import Misconfigured, NotFound
 from jitcloud.files import parse_table, read_toml, unknown_key
+from jitcloud.local_time import zone_named
 from jitcloud.model import Cloud, Entitlement, EntitlementId, GroupId, Privilege
 from jitcloud.ports import Mechanisms
 from jitcloud.text import NAME, NAME_RULE, did_you_mean, one_line, printable, quoted
@@ -34,20 +34,24 @@ def _group(text: str) -> str:
 
 
 def _zone(text: str) -> str:
-    try:
-        zoneinfo.ZoneInfo(text)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as exc:
-        message = (
-            f"{quoted(text)} is not an IANA time zone; write one such as Europe/Berlin."
-            f"{did_you_mean(text, sorted(zoneinfo.available_timezones()))}"
-        )
-        raise ValueError(message) from exc
+    zone_named(text)
     return text
 
 
 def _different(names: list[str]) -> list[str]:
     if len(set(names)) < len(names):
         message = "a label stands here twice; keep one."
+        raise ValueError(message)
+    return names
+
+
+def _project(text: str) -> str:
+    return one_line(text, "project", limit=255)
+
+
+def _different_projects(names: list[str]) -> list[str]:
+    if len(set(names)) < len(names):
+        message = "a project stands here twice; keep one."
         raise ValueError(message)
     return names
 
@@ -64,6 +68,7 @@ def _plain(target: dict[str, object]) -> dict[str, object]:
 
 
 _Name = Annotated[str, AfterValidator(_name)]
+_Project = Annotated[str, AfterValidator(_project)]
 
 
 class _Entry(BaseModel):
@@ -81,6 +86,8 @@ class _Entry(BaseModel):
     target: Annotated[dict[str, object], AfterValidator(_plain)] = {}
     labels: Annotated[list[_Name], AfterValidator(_different)] = []
     zone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    ticket_projects: Annotated[list[_Project], AfterValidator(_different_projects)] = []
+    unchecked_tickets: bool = False
 
     def entitlement(self) -> Entitlement:
         return Entitlement(
@@ -94,6 +101,8 @@ class _Entry(BaseModel):
             owner=GroupId(self.owner),
             labels=tuple(self.labels),
             zone=self.zone,
+            ticket_projects=tuple(self.ticket_projects),
+            unchecked_tickets=self.unchecked_tickets,
         )
 
 

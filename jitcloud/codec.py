@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from jitcloud import model
 from jitcloud.errors import Invalid, Tampered
-from jitcloud.model import Event, Happening, Request, Signature, Slot
+from jitcloud.model import Controls, Event, Happening, Mark, Request, Signature, Slot
 
 T = TypeVar("T")
 
@@ -34,6 +34,8 @@ _EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 _READ: TypeAdapter[_ReadEvent] = TypeAdapter(_ReadEvent)
 _REQUEST: TypeAdapter[Request] = TypeAdapter(Request)
 _SLOT: TypeAdapter[Slot] = TypeAdapter(Slot)
+_CONTROLS: TypeAdapter[Controls] = TypeAdapter(Controls)
+_MARK: TypeAdapter[Mark] = TypeAdapter(Mark)
 _SIGNATURE: TypeAdapter[Signature] = TypeAdapter(Signature)
 
 SNAPSHOTS = 256
@@ -135,6 +137,26 @@ def encode_slot(slot: Slot) -> str:
 def decode_slot(text: str) -> Slot:
     """Read a slot. Raises ``Tampered``."""
     return _decode(_SLOT, text, "slot")
+
+
+def encode_controls(controls: Controls) -> str:
+    """Return the canonical text of what holds for the deployment."""
+    return canonical(_CONTROLS.dump_python(controls, mode="json"))
+
+
+def decode_controls(text: str) -> Controls:
+    """Read what holds for the deployment. Raises ``Tampered``."""
+    return _decode(_CONTROLS, text, "record of what holds for the deployment")
+
+
+def encode_mark(mark: Mark) -> str:
+    """Return the canonical text of a mark."""
+    return canonical(_MARK.dump_python(mark, mode="json"))
+
+
+def decode_mark(text: str) -> Mark:
+    """Read a mark. Raises ``Tampered``."""
+    return _decode(_MARK, text, "mark")
 
 
 def encode_signature(signature: Signature | None) -> str | None:

@@ -5,16 +5,25 @@ The only module that knows every adapter, each imported when its cloud is config
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn, Self
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
 
+from jitcloud import freezes
 from jitcloud.advance import Advance
 from jitcloud.audit import keys
 from jitcloud.broker import Broker, Patience
@@ -23,38 +32,70 @@ from jitcloud.converge import Converger
 from jitcloud.directories.static import StaticDirectory
 from jitcloud.durations import parse_duration
 from jitcloud.errors import Misconfigured
+from jitcloud.facts import Surroundings
 from jitcloud.files import parse_table, read_toml
-from jitcloud.judge import Judge
+from jitcloud.freezes import Freezes
+from jitcloud.judge import LONGEST, Judge
 from jitcloud.ledger import Ledger
 from jitcloud.model import Credentials, GroupId, RotationId
-from jitcloud.policy import Policy, World
-from jitcloud.ports import Clock, Directory, Mechanism, SlotKind, Store, Verifier
+from jitcloud.policy import Policy
+from jitcloud.policy.folder import PolicyFolder
+from jitcloud.ports import Clock, Directory, Mechanism, SlotKind, Store, Tickets, Verifier
 from jitcloud.stores.sqlite import SqliteStore
+from jitcloud.sweep import Swept, Telling, sweep
 from jitcloud.text import did_you_mean, quoted
+from jitcloud.tickets.address import Address, is_loopback
 
 if TYPE_CHECKING:
     import boto3
 
 FILE = "jitcloud.toml"
 
+_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
+_EMAIL = re.compile(r"[!-9;-~]{1,200}@[!-9;-~]{1,200}")  # in Basic credentials a colon ends it
+
 
 def _duration(value: object) -> object:
     return parse_duration(value) if isinstance(value, str) else value
 
 
+def _runnable(command: list[str]) -> list[str]:
+    if not command or not command[0] or any("\0" in part for part in command):
+        raise ValueError('write a program and its arguments, such as ["/opt/people", "--staff"]')
+    return command
+
+
+def _short(timeout: timedelta) -> timedelta:
+    if timeout > timedelta(minutes=1):
+        raise ValueError("whoever asks for access waits for it; write at most 1m")
+    return timeout
+
+
 def _loopback(value: str | None) -> str | None:
     """Refuse anything but an emulator: credentials must never go to an address in a file."""
     host = urlsplit(value or "").hostname
-    if value is None or (host is not None and (host == "localhost" or _is_loopback(host))):
+    if value is None or (host is not None and is_loopback(host)):
         return value
     raise ValueError("endpoint_url is for emulators on this machine; leave it out for AWS itself")
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
+def _server(url: str | None) -> str | None:
+    if url is not None:
+        Address.parse(url)
+    return url
+
+
+def _variable(name: str | None) -> str | None:
+    if name is not None and _VARIABLE.fullmatch(name) is None:
+        # Not shown: who misreads this key has written the token itself.
+        raise ValueError("write the name of a variable, in capitals, such as JIRA_TOKEN")
+    return name
+
+
+def _account(email: str | None) -> str | None:
+    if email is not None and _EMAIL.fullmatch(email) is None:
+        raise ValueError("write the e-mail of the account that the token is of")
+    return email
 
 
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
@@ -82,7 +123,18 @@ class PolicySettings(_Strict):
 
     folder: FilePath = Path("policy")
     freeze: bool = False
-    """A change freeze is on: rules read it as ``context.freeze``."""
+    """A change freeze is on everywhere, until this is lifted: rules read ``context.freeze``."""
+
+
+class DirectorySettings(_Strict):
+    """A program of yours that knows who is who, instead of ``people.toml``."""
+
+    command: Annotated[list[str], AfterValidator(_runnable)]
+    """The program and its arguments, read by no shell. No place for a secret."""
+    timeout: Annotated[Duration, AfterValidator(_short)] = timedelta(seconds=5)
+    """For each question."""
+    environment: list[str] = []
+    """Variables that it gets besides the few it always does; see ``programs.PASSED_ON``."""
 
 
 class PatienceSettings(_Strict):
@@ -90,6 +142,45 @@ class PatienceSettings(_Strict):
 
     decision: Duration = Patience().decision
     activation: Duration = Patience().activation
+
+
+class LimitsSettings(_Strict):
+    """What nobody may exceed, whatever the policy says."""
+
+    longest: Duration = LONGEST
+    """How long a grant may last with all its extensions."""
+
+
+class TicketSettings(_Strict):
+    """What knows tickets, or incidents: Jira, or how they are written alone."""
+
+    kind: Literal["jira", "pattern"]
+    pattern: str | None = None
+    """A regular expression that the whole of a ticket has to match."""
+    url: Annotated[str | None, AfterValidator(_server)] = None
+    """Of the Jira site: what stands before ``/rest``, or before ``/browse`` in a browser."""
+    email: Annotated[str | None, AfterValidator(_account)] = None
+    """With one, the token is an API token of Jira Cloud; else one of Jira Data Center."""
+    token_env: Annotated[str | None, AfterValidator(_variable)] = None
+    token_file: FilePath | None = None
+    timeout: Annotated[Duration, AfterValidator(_short)] = timedelta(seconds=5)
+    """For one look as a whole."""
+
+    @model_validator(mode="after")
+    def _of_one_kind(self) -> Self:
+        taken = {"kind", "pattern"} if self.kind == "pattern" else _OF_JIRA
+        for key in sorted(self.model_fields_set - taken):
+            raise ValueError(f"kind {self.kind} has no use for {key}; take it out")
+        if self.kind == "pattern" and not self.pattern:
+            raise ValueError('kind pattern needs a pattern, such as "[A-Z]+-[0-9]+"')
+        if self.kind == "jira" and self.url is None:
+            raise ValueError("kind jira needs the url of its site")
+        if self.kind == "jira" and (self.token_env is None) == (self.token_file is None):
+            raise ValueError("say where the token is, by token_env or by token_file")
+        return self
+
+
+_OF_JIRA = TicketSettings.model_fields.keys() - {"pattern"}
 
 
 class AwsSettings(_Strict):
@@ -114,10 +205,16 @@ class Settings(_Strict):
 
     catalog: FilePath = Path("catalog.toml")
     people: FilePath = Path("people.toml")
+    directory: DirectorySettings | None = None
     store: StoreSettings = StoreSettings()
     signing: SigningSettings = SigningSettings()
     policy: PolicySettings = PolicySettings()
     patience: PatienceSettings = PatienceSettings()
+    limits: LimitsSettings = LimitsSettings()
+    freeze: object = ()
+    """The change-freeze calendar; ``freezes_of`` reads it. A mistake there must stop no end."""
+    tickets: TicketSettings | None = None
+    incidents: TicketSettings | None = None
     aws: AwsSettings | None = None
     trial: TrialSettings = TrialSettings()
 
@@ -131,6 +228,8 @@ class Deployment:
     broker: Broker
     advance: Advance
     clock: Clock
+    telling: Telling | None = None
+    """Who passes on what happened; None where nobody is told."""
     broken: str = ""
     """Why nothing is granted and only ends go on, if that is so."""
 
@@ -143,6 +242,10 @@ class Deployment:
     def judge(self) -> Judge:
         """Policy, catalog and people."""
         return self.broker.judge
+
+    def sweep(self) -> Swept:
+        """Do whatever is due: lapses, starts, deadlines, retries, messages."""
+        return sweep(self.advance, telling=self.telling)
 
     def close(self) -> None:
         """Let go of the record."""
@@ -169,11 +272,19 @@ def load(path: Path, clock: Clock) -> Deployment:
     directory: Directory = StaticDirectory(folder / settings.people)
     catalog = Catalog.load(folder / settings.catalog, mechanisms)
     _owners_exist(settings.catalog, catalog, directory)
-    policy = Policy.load(folder / settings.policy.folder, catalog=catalog, directory=directory)
     store: Store = SqliteStore(folder / settings.store.path)
     ledger = Ledger(store, signer, verifier)
-    world = World(freeze=settings.policy.freeze)
-    judge = Judge(policy, catalog, directory, mechanisms, lambda: world)
+    folder_of_rules = PolicyFolder(folder / settings.policy.folder, tuple(catalog), directory)
+    judge = Judge(
+        folder_of_rules(),
+        catalog,
+        directory,
+        mechanisms,
+        look=Surroundings(freezes=freezes_of(settings)),
+        ledger=ledger,
+        longest=settings.limits.longest,
+        renew=folder_of_rules,
+    )
     patience = Patience(
         decision=settings.patience.decision, activation=settings.patience.activation
     )
@@ -265,6 +376,58 @@ def read_settings(file: Path) -> Settings:
     if settings is None or wrong:
         raise Misconfigured("\n".join(f"{file.name}{line}" for line in wrong))
     return settings
+
+
+def directory_of(settings: Settings, folder: Path) -> Directory:
+    """Who knows who is who, as the configuration in this folder says.
+
+    A file is read at once, and a program asked nothing yet. Raises ``Misconfigured``.
+    """
+    if settings.directory is None:
+        return StaticDirectory(folder / settings.people)
+    if "people" in settings.model_fields_set:
+        raise Misconfigured(
+            f"{FILE}: both people and [directory] say who is who; take one of them out."
+        )
+    from jitcloud.directories.command import CommandDirectory  # noqa: PLC0415 - most need none
+    from jitcloud.programs import OperatorProgram, passed_on  # noqa: PLC0415 - the same
+
+    program = OperatorProgram(
+        command=settings.directory.command,
+        folder=folder,
+        timeout=settings.directory.timeout,
+        environment=passed_on(os.environ, settings.directory.environment),
+    )
+    return CommandDirectory(program)
+
+
+def tickets_of(settings: TicketSettings, folder: Path) -> Tickets:
+    """Who knows tickets, or incidents; asks nothing yet. Raises ``Misconfigured``."""
+    if settings.kind == "pattern":
+        from jitcloud.tickets.pattern import PatternTickets  # noqa: PLC0415 - most need none
+
+        return PatternTickets(settings.pattern or "")
+    from jitcloud.tickets.jira import JiraTickets  # noqa: PLC0415 - the same
+    from jitcloud.tickets.secret import Secret  # noqa: PLC0415 - the same
+
+    file = None if settings.token_file is None else folder / settings.token_file
+    return JiraTickets(
+        settings.url or "",
+        Secret(variable=settings.token_env or "", file=file),
+        email=settings.email or "",
+        timeout=settings.timeout,
+    )
+
+
+def freezes_of(settings: Settings) -> Freezes:
+    """Return the change-freeze calendar. Raises ``Misconfigured`` with all that is wrong in it."""
+    wrong: list[str] = []
+    calendar = freezes.read(settings.freeze, wrong)
+    if wrong:
+        raise Misconfigured("\n".join(f"{FILE}: {line}" for line in wrong))
+    if settings.policy.freeze:
+        return Freezes((freezes.PERMANENT, *calendar.freezes))
+    return calendar
 
 
 def clouds(settings: Settings, clock: Clock) -> tuple[dict[str, Mechanism], dict[str, SlotKind]]:

@@ -1,32 +1,39 @@
-"""The one decision: asked at the request, at each vote and at the activation.
+"""The one decision: asked at the request, at each vote, at the activation and at an extension.
 
 Facts of the ask are as they were when asked; facts of the world (who is in which group, what
-the catalog and the policy say) are read anew each time.
+catalog and policy say, whether the ticket is open still) are read anew each time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
-from jitcloud import approval, lifecycle
+from jitcloud import approval, controls, lifecycle
 from jitcloud.approval import Outstanding
 from jitcloud.catalog import Catalog
-from jitcloud.errors import CloudError, Misconfigured, NotFound, Refused
+from jitcloud.durations import format_duration
+from jitcloud.errors import CloudError, Misconfigured, NotFound, Refused, Unavailable
+from jitcloud.facts import Look, as_if, world_of
+from jitcloud.ledger import Ledger
 from jitcloud.model import (
     Activate,
     Approver,
     Ask,
+    BreakGlass,
     Decision,
     Denied,
+    Facts,
     GroupId,
     NeedsApproval,
     Person,
     PersonId,
     Plan,
     PolicyRef,
+    Request,
     RotationId,
+    State,
     Vote,
     Window,
 )
@@ -36,6 +43,18 @@ from jitcloud.ports import Directory, Mechanism, Mechanisms
 NOBODY_LEFT = (
     "Too few people could approve this besides yourself; ask whoever keeps the policy to name more."
 )
+NOT_ANY_MORE = "Policy asks for more approval by now than was given; ask again."
+OVER = "The access that this would extend is over; ask for it anew."
+LONGEST = timedelta(hours=24)
+"""How long a grant may last with all its extensions, unless the configuration says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """A decision, and the facts of the world it was made on."""
+
+    decision: Decision
+    facts: Facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,59 +65,128 @@ class Judge:
     catalog: Catalog
     directory: Directory
     mechanisms: Mechanisms
-    world: Callable[[], World] = World
+    look: Look = as_if(World())  # noqa: RUF009 - a pure function
+    ledger: Ledger | None = None
+    """Where extensions find what they extend, and broken glass what is unreviewed."""
+    longest: timedelta = LONGEST
+    """How long a grant may last with all its extensions."""
+    renew: Callable[[], Policy] | None = None
+    """Reads the policy anew, where its text can change while this process runs."""
+    number: int = 0
+    """Under which number the text was taken up; 0 before that is known (see ``bundles``)."""
 
     @property
     def ref(self) -> PolicyRef:
         """Which policy judges."""
-        return self.policy.ref
+        return replace(self.policy.ref, number=self.number)
+
+    # ── The decision ─────────────────────────────────────────────────────────────────────────
 
     def decide(self, ask: Ask, now: datetime) -> Decision:
-        """Judge an ask for a window that would begin at its start, or now."""
+        """Judge an ask for a window that would begin at its start, or now; see ``rule``."""
+        return self.rule(ask, now).decision
+
+    def first(self, ask: Ask, plan: Plan | None, now: datetime) -> Decision:
+        """Judge an ask when it is made; see ``first_rule``."""
+        return self.first_rule(ask, plan, now).decision
+
+    def rule(self, ask: Ask, now: datetime) -> Ruling:
+        """Judge an ask, and say on what facts.
+
+        Raises ``Unavailable`` while something that it depends on cannot be looked up.
+        """
         try:
             person = self.directory.person(ask.person)
         except NotFound:
-            return Denied(because=("You are no longer in the directory.",))
+            return _no("You are no longer in the directory.")
         if self._moved(ask):
-            return Denied(
-                because=(
-                    (
-                        f"The catalog entry {ask.entitlement.id} has changed since this was asked; "
-                        "ask again to get what it says now."
-                    ),
-                )
+            return _no(
+                f"The catalog entry {ask.entitlement.id} has changed since this was asked; "
+                "ask again to get what it says now."
             )
-        return self.policy.judge(ask, person, self.world(), self.window(ask, now))
+        window = self.window(ask, now)
+        refusal = self._cannot_extend(ask, window, now) or self._owes_review(ask, now)
+        if refusal:
+            return _no(refusal)
+        try:
+            facts = self.look(ask, window)
+        except Refused as exc:
+            return _no(str(exc))
+        return Ruling(self.policy.judge(ask, person, world_of(facts), window), facts)
 
-    def first(self, ask: Ask, plan: Plan | None, now: datetime) -> Decision:
+    def first_rule(self, ask: Ask, plan: Plan | None, now: datetime) -> Ruling:
         """Judge an ask when it is made: also refuse what could not work out."""
-        decision = self.decide(ask, now)
+        stop = self.stopped(ask)
+        if stop:
+            return _no(stop)
+        try:
+            ruling = self.rule(ask, now)
+        except Unavailable as exc:
+            return _no(str(exc))
+        decision = ruling.decision
         if isinstance(decision, Denied):
-            return decision
+            return ruling
         if plan is not None and plan.problems:
-            return Denied(because=plan.problems, rules=decision.rules)
+            return Ruling(Denied(because=plan.problems, rules=decision.rules), ruling.facts)
         if isinstance(decision, NeedsApproval) and not approval.can_be_met(
-            decision.approval, self._members, ask.person
+            decision.approval, self.members, ask.person
         ):
-            return Denied(because=(NOBODY_LEFT,), rules=decision.rules)
-        return decision
+            return Ruling(Denied(because=(NOBODY_LEFT,), rules=decision.rules), ruling.facts)
+        return ruling
 
-    def met(self, decision: Decision, votes: Iterable[Vote], requester: PersonId) -> bool:
-        """Whether a decision lets the person in, with these votes."""
+    def at_last(self, request: Request, plan: Plan | None, now: datetime) -> Ruling:
+        """Judge a request that is to be let in now, with the votes it has."""
+        ruling = self.rule(request.ask, now)
+        decision = ruling.decision
+        if isinstance(decision, Denied):
+            return ruling
+        if not self.met(request, decision, request.votes, now):
+            return Ruling(Denied(because=(NOT_ANY_MORE,)), ruling.facts)
+        if plan is not None and plan.problems:
+            return Ruling(Denied(because=plan.problems, rules=decision.rules), ruling.facts)
+        return ruling
+
+    def met(
+        self, request: Request, decision: Decision, votes: Iterable[Vote], now: datetime
+    ) -> bool:
+        """Whether a decision lets this request in, with these votes."""
         match decision:
             case Activate():
                 return True
+            case BreakGlass():
+                # A review is only owed for a glass that was broken on record.
+                return isinstance(request.decision, BreakGlass)
             case NeedsApproval():
-                return self.outstanding(decision, votes, requester) is None
+                return self.outstanding(request, decision, votes, now) is None
             case Denied():
                 return False
 
     def outstanding(
-        self, decision: NeedsApproval, votes: Iterable[Vote], requester: PersonId
+        self, request: Request, decision: NeedsApproval, votes: Iterable[Vote], now: datetime
     ) -> Outstanding | None:
         """What the approval still waits for; None when it is met."""
         cast = tuple(votes)
-        return approval.outstanding(decision.approval, cast, self._voters(cast), requester)
+        return approval.outstanding(
+            decision.approval,
+            cast,
+            self.voters(cast),
+            request.person,
+            asked_at=request.ask.asked_at,
+            now=now,
+        )
+
+    def stopped(self, ask: Ask) -> str:
+        """Say why nothing of this kind is activated just now; empty when it is."""
+        known = None if self.ledger is None else self.ledger.controls()
+        brake = controls.stopped(known, ask.entitlement, ask.person)
+        if brake is None:
+            return ""
+        return (
+            f"Activations are stopped for {controls.said(brake.scope)}: {brake.reason}"
+            f" ({self.name(brake.by)})"
+        )
+
+    # ── What granting would mean ─────────────────────────────────────────────────────────────
 
     def plan(self, ask: Ask, now: datetime) -> Plan | None:
         """What granting would mean, where this deployment can look; None where it cannot."""
@@ -125,16 +213,16 @@ class Judge:
         return mechanism
 
     def window(self, ask: Ask, now: datetime) -> Window:
-        """The window an ask would get if it were activated now."""
+        """The window an ask would get if it were let in now."""
+        parent = self._parent(ask)
+        if parent is not None and parent.window is not None:
+            return lifecycle.window_from(parent.window.start, ask.duration)
         return lifecycle.window_from(ask.start or now, ask.duration)
 
-    def _moved(self, ask: Ask) -> bool:
-        try:
-            return self.catalog.get(ask.entitlement.id) != ask.entitlement
-        except NotFound:
-            return True
+    # ── People ───────────────────────────────────────────────────────────────────────────────
 
-    def _voters(self, votes: Iterable[Vote]) -> Mapping[PersonId, Person]:
+    def voters(self, votes: Iterable[Vote]) -> Mapping[PersonId, Person]:
+        """Find everybody who voted, as the directory has them now."""
         found = {}
         for vote in votes:
             try:
@@ -143,7 +231,8 @@ class Judge:
                 continue  # whoever cannot be found any more no longer counts
         return found
 
-    def _members(self, approver: Approver) -> frozenset[PersonId]:
+    def members(self, approver: Approver) -> frozenset[PersonId]:
+        """Name those an approver stands for, and who may be asked now."""
         match approver.kind:
             case "group":
                 members = self.directory.members(GroupId(approver.id))
@@ -153,8 +242,77 @@ class Judge:
                 members = frozenset({PersonId(approver.id)})
         return frozenset(m for m in members or () if self._may_be_asked(m))
 
+    def is_gone(self, person: PersonId) -> bool:
+        """Whether the directory no longer knows somebody, or has disabled them.
+
+        False while it cannot be asked: that somebody is gone must be known, not guessed.
+        """
+        try:
+            return self.directory.person(person).disabled
+        except NotFound:
+            return True
+        except (Misconfigured, Refused):
+            return False
+
+    def person_of(self, request: Request) -> Person:
+        """Find who asked, or somebody of that id alone once the directory has nobody."""
+        try:
+            return self.directory.person(request.person)
+        except NotFound:
+            return Person(id=request.person, name=request.person)
+
+    def name(self, person: PersonId) -> str:
+        """Return somebody's name, or their id where the directory has none."""
+        try:
+            return self.directory.person(person).name
+        except (NotFound, Refused, Misconfigured):
+            return person
+
     def _may_be_asked(self, person: PersonId) -> bool:
         try:
             return not self.directory.person(person).disabled
         except (NotFound, Refused):
             return False
+
+    # ── What keeps an ask from being judged by policy at all ─────────────────────────────────
+
+    def _moved(self, ask: Ask) -> bool:
+        try:
+            return self.catalog.get(ask.entitlement.id) != ask.entitlement
+        except NotFound:
+            return True
+
+    def _parent(self, ask: Ask) -> Request | None:
+        if ask.extends is None or self.ledger is None:
+            return None
+        return self.ledger.store.request(ask.extends)
+
+    def _cannot_extend(self, ask: Ask, window: Window, now: datetime) -> str:
+        if ask.extends is None:
+            return ""
+        parent = self._parent(ask)
+        if parent is None or parent.state is not State.ACTIVE or parent.window is None:
+            return OVER
+        if parent.window.deadline <= now:
+            return OVER
+        if window.deadline <= parent.window.deadline:
+            return "It lasts as long as that already; an extension never shortens."
+        if ask.duration > self.longest:
+            longest = format_duration(self.longest)
+            return f"With that it would last longer than {longest} in all; ask anew after it ends."
+        return ""
+
+    def _owes_review(self, ask: Ask, now: datetime) -> str:
+        if not ask.break_glass or self.ledger is None:
+            return ""
+        owed = self.ledger.store.unreviewed(1, person=ask.person, before=now)
+        if not owed:
+            return ""
+        return (
+            f"You broke the glass for request {owed[0].id}, and nobody has reviewed it in time;"
+            " have that done first."
+        )
+
+
+def _no(sentence: str) -> Ruling:
+    return Ruling(Denied(because=(sentence,)), Facts())

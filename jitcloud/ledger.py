@@ -10,11 +10,12 @@ from typing import TypeVar
 from jitcloud import lifecycle, slots
 from jitcloud.audit import chain
 from jitcloud.audit.verify import verified
-from jitcloud.errors import Conflict, Misconfigured, NotFound
+from jitcloud.errors import Conflict, Misconfigured, NotFound, Tampered
 from jitcloud.model import (
     BROKER,
     SKEW,
     Actor,
+    Controls,
     Happening,
     Place,
     Request,
@@ -22,7 +23,7 @@ from jitcloud.model import (
     Sealed,
     Slot,
 )
-from jitcloud.ports import Change, Signer, Store, Verifier
+from jitcloud.ports import Change, Control, Move, Signer, Store, Verifier
 
 T = TypeVar("T")
 
@@ -34,6 +35,15 @@ TRIES = 10
 
 
 @dataclass(frozen=True, slots=True)
+class Entry:
+    """What happens to one request in a commit."""
+
+    id: RequestId
+    before: Request | None
+    happenings: tuple[Happening, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Ledger:
     """A store, and whose signatures count in it."""
 
@@ -41,8 +51,12 @@ class Ledger:
     signer: Signer | None
     """None where only unsigned events are written, as by whoever drives clouds."""
     verifier: Verifier
+    channels: tuple[str, ...] = ()
+    """Who passes on what happens: their marks of a request become due with each commit."""
     _proven: dict[RequestId, Request] = field(default_factory=dict, repr=False, compare=False)
     """Snapshots that this process has proven, or sealed itself upon one that was."""
+    _believed: list[Controls] = field(default_factory=list, repr=False, compare=False)
+    """What holds for the deployment, as this process has last proven it."""
 
     def load(self, request: RequestId) -> Request:
         """Return a request, unchecked: enough to end it. Raises ``NotFound``."""
@@ -91,33 +105,88 @@ class Ledger:
         if name is None:
             message = "a new request needs an id"
             raise ValueError(message)
-        after, sealed = chain.seal(
-            request, name, happenings, actor=actor, now=now, signer=self.signer
-        )
+        entry = Entry(name, request, tuple(happenings))
+        return self.record_all((entry,), actor=actor, now=now, changed=changed, unmoved=unmoved)[0]
+
+    def record_all(
+        self,
+        entries: Sequence[Entry],
+        *,
+        actor: Actor = BROKER,
+        now: datetime,
+        changed: Sequence[Slot] = (),
+        unmoved: Sequence[Slot] = (),
+    ) -> tuple[Request, ...]:
+        """Commit what happens to several requests at once: all of it, or ``Conflict``."""
+        sealed = [
+            chain.seal(
+                entry.before, entry.id, entry.happenings, actor=actor, now=now, signer=self.signer
+            )
+            for entry in entries
+        ]
         self.store.commit(
             Change(
-                request=after,
-                wake_at=lifecycle.wake_at(after),
-                events=sealed,
+                moves=tuple(
+                    Move(request=after, wake_at=lifecycle.wake_at(after), events=events)
+                    for after, events in sealed
+                ),
                 slots=tuple(replace(slot, version=slot.version + 1) for slot in changed),
                 unmoved=tuple((slot.key, slot.version) for slot in unmoved),
+                channels=self.channels,
             )
         )
-        if request is None or self._proven.get(name) == request:
-            self._believe(after, sealed)
-        return after
+        for entry, (after, events) in zip(entries, sealed, strict=True):
+            if entry.before is None or self._proven.get(entry.id) == entry.before:
+                self._believe(after, events)
+        return tuple(after for after, _ in sealed)
 
     def _believe(self, request: Request, sealed: Sequence[Sealed] = ()) -> None:
-        unsigned = any(isinstance(line.event.what, chain.DECISIVE) for line in sealed)
-        if unsigned and self.signer is None:
+        decisive = any(isinstance(line.event.what, chain.DECISIVE) for line in sealed)
+        if decisive and self.signer is None:
             return
         if len(self._proven) >= PROVEN:
             self._proven.clear()
         self._proven[request.id] = request
 
+    # ── What holds for the whole deployment ──────────────────────────────────────────────────
+
+    def controls(self) -> Controls | None:
+        """Return what holds for the deployment, proven by its trail. Raises ``Tampered``."""
+        for _ in range(TRIES):
+            known = self.store.controls()
+            if known is None or known in self._believed:
+                return known
+            try:
+                chain.verify_controls(known, self.store.control_events(), self.verifier)
+            except Tampered:
+                if self.store.controls() == known:
+                    raise
+                continue  # somebody committed between the two reads
+            self._believed[:] = [known]
+            return known
+        message = "What holds for the whole deployment changes too fast; try again."
+        raise Conflict(message)
+
+    def control(
+        self,
+        before: Controls | None,
+        happenings: Sequence[Happening],
+        *,
+        actor: Actor = BROKER,
+        now: datetime,
+    ) -> Controls:
+        """Commit happenings to the deployment's own trail. Raises ``Conflict``."""
+        after, events = chain.seal_controls(
+            before, happenings, actor=actor, now=now, signer=self.signer
+        )
+        self.store.commit(Change(control=Control(controls=after, events=events)))
+        if self.signer is not None:
+            self._believed[:] = [after]
+        return after
+
     def put_off(self, request: Request, until: datetime) -> None:
         """Look at a request again later, and not before. Raises ``Conflict``."""
-        self.store.commit(Change(request=request, wake_at=until))
+        self.store.commit(Change(moves=(Move(request=request, wake_at=until),)))
 
     def slot_at(self, place: Place) -> Slot:
         """Return the slot of a place, stored or new."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from jitcloud import config, lifecycle
+from jitcloud.asking import Wish
 from jitcloud.clock import utc_now
 from jitcloud.durations import parse_duration
 from jitcloud.errors import Misconfigured, Refused
@@ -19,13 +20,16 @@ from jitcloud.model import (
     Credentials,
     EntitlementId,
     PersonId,
+    PolicyRef,
     Request,
     RequestId,
+    Scope,
     State,
     Token,
 )
+from jitcloud.policy.explain import Explanation
 from jitcloud.ports import Clock
-from jitcloud.sweep import Swept, sweep
+from jitcloud.sweep import Swept
 from jitcloud.text import parse_request_id
 
 if TYPE_CHECKING:
@@ -82,7 +86,7 @@ class Jitcloud:
 
     def sweep(self) -> Swept:
         """Do whatever is due: lapses, starts, deadlines, retries. Call it often."""
-        return sweep(self.deployment.advance)
+        return self.deployment.sweep()
 
     def close(self) -> None:
         """Let go of the record."""
@@ -111,26 +115,109 @@ class Acting:
         start: datetime | None = None,
         ticket: str | None = None,
         incident: str | None = None,
+        break_glass: bool = False,
         id_: str | None = None,
     ) -> Request:
         """Ask for an entitlement; return the request as judged, and active if that was at once.
 
         ``duration`` is text such as ``30m`` or ``1h30m``, or a timedelta. A refusal comes back
         as a request in state ``denied`` with its reason. The same ``id_`` asks only once.
+        ``break_glass`` asks to be let in at once and reviewed afterwards; it needs an incident.
         """
-        length = parse_duration(duration) if isinstance(duration, str) else duration
-        request = self.deployment.broker.request(
-            self.caller,
-            EntitlementId(entitlement),
-            duration=length,
-            justification=justification,
-            now=self._now(),
+        return self.request_all(
+            (entitlement,),
+            duration,
+            justification,
             start=start,
             ticket=ticket,
             incident=incident,
-            id_=None if id_ is None else parse_request_id(id_),
+            break_glass=break_glass,
+            id_=id_,
+        )[0]
+
+    def request_all(  # noqa: PLR0913 - as above
+        self,
+        entitlements: Sequence[str],
+        duration: str | timedelta,
+        justification: str,
+        *,
+        start: datetime | None = None,
+        ticket: str | None = None,
+        incident: str | None = None,
+        break_glass: bool = False,
+        id_: str | None = None,
+    ) -> tuple[Request, ...]:
+        """Ask for several entitlements at once; all are recorded, and each is decided apart."""
+        wish = Wish(
+            duration=_length(duration),
+            justification=justification,
+            start=start,
+            ticket=ticket,
+            incident=incident,
+            break_glass=break_glass,
         )
-        return self._advanced(request)
+        asked = self.deployment.broker.request_all(
+            self.caller,
+            [EntitlementId(each) for each in entitlements],
+            wish,
+            self._now(),
+            None if id_ is None else parse_request_id(id_),
+        )
+        return tuple(map(self._advanced, asked))
+
+    def extend(  # noqa: PLR0913 - as above
+        self,
+        request: str | Request,
+        by: str | timedelta,
+        justification: str,
+        *,
+        ticket: str | None = None,
+        incident: str | None = None,
+        break_glass: bool = False,
+        id_: str | None = None,
+    ) -> Request:
+        """Ask for one's own active grant to last longer by so much; return that request.
+
+        It is judged for the whole time the grant would then last. Once let in it is in state
+        ``extended``, and the grant has the later deadline.
+        """
+        wish = Wish(
+            duration=_length(by),
+            justification=justification,
+            ticket=ticket,
+            incident=incident,
+            break_glass=break_glass,
+        )
+        name = None if id_ is None else parse_request_id(id_)
+        asked = self.deployment.broker.extend(self.caller, _id(request), wish, self._now(), name)
+        return self._advanced(asked)
+
+    def review(self, request: str | Request, note: str, *, fine: bool = True) -> Request:
+        """Record that one has looked at what was done with a broken glass."""
+        return self.deployment.broker.review(
+            self.caller, _id(request), self._now(), fine=fine, note=note
+        )
+
+    def unreviewed(self) -> tuple[Request, ...]:
+        """List what awaits one's own review, the most urgent first."""
+        return self.deployment.broker.unreviewed(self.caller)
+
+    def stop(self, scope: Scope, reason: str) -> None:
+        """Let nothing in this scope be activated from now on. What is active goes on, and ends."""
+        self.deployment.broker.stop(self.caller, scope, self._now(), reason)
+
+    def resume(self, scope: Scope, reason: str) -> None:
+        """Let what was stopped be activated again."""
+        self.deployment.broker.resume(self.caller, scope, self._now(), reason)
+
+    def end_all(self, scope: Scope, reason: str) -> Swept:
+        """End everything in this scope, and sweep at once so that it is soon seen gone."""
+        self.deployment.broker.end_all(self.caller, scope, self._now(), reason)
+        return self.deployment.sweep()
+
+    def adopt(self, reason: str) -> PolicyRef:
+        """Let the policy text of this moment judge, though it was replaced before."""
+        return self.deployment.broker.adopt(self.caller, self._now(), reason)
 
     def approve(self, request: str | Request, reason: str = "") -> Request:
         """Say yes to somebody's request."""
@@ -165,6 +252,17 @@ class Acting:
     def show(self, request: str | Request) -> Request:
         """Return a request as it stands."""
         return self.deployment.broker.show(_id(request))
+
+    def advise(self, request: str | Request) -> Explanation:
+        """Explain what was said to a request: rules, hints, durations, and who could say yes."""
+        found = request if isinstance(request, Request) else self.show(request)
+        return self.deployment.broker.advise(found, self._now())
+
+    def outlook(self, entitlement: str, duration: str | timedelta = "1h") -> Explanation:
+        """Explain what would be said to an ask for this now, with neither ticket nor incident."""
+        return self.deployment.broker.outlook(
+            self.caller, EntitlementId(entitlement), _length(duration), self._now()
+        )
 
     def wait(
         self,
@@ -227,6 +325,10 @@ class Grant:
         trace: TracebackType | None,
     ) -> None:
         self.holder.give_back(self.request)
+
+
+def _length(duration: str | timedelta) -> timedelta:
+    return parse_duration(duration) if isinstance(duration, str) else duration
 
 
 def _id(request: str | Request) -> RequestId:

@@ -6,47 +6,69 @@ functions below it turn a command into the happenings it causes, or refuse it in
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from jitcloud import approval
 from jitcloud.errors import Invalid, Refused, Tampered
 from jitcloud.model import (
     GENESIS,
     Activate,
     Activated,
     Activating,
+    Adopted,
+    AllEnding,
     Approved,
     Ask,
     Asked,
+    BreakGlass,
     Cause,
     Decided,
     Denied,
+    EndAll,
     Ended,
     Ending,
+    Escalated,
+    Extended,
     Failed,
+    GlassBroken,
     Happening,
     Issuing,
     Lapsed,
     NeedsApproval,
+    Prolonged,
     Request,
+    Resumed,
+    Reviewed,
+    ReviewMissed,
     Sealed,
     State,
+    Stopped,
     Vote,
     Voted,
     Window,
     Withdrawn,
 )
 
+_REVIEW: frozenset[type[Happening]] = frozenset({Reviewed, ReviewMissed})
+
 MOVES: dict[State | None, frozenset[type[Happening]]] = {
     None: frozenset({Asked}),
-    State.PENDING: frozenset({Decided, Voted, Approved, Withdrawn, Lapsed}),
-    State.SCHEDULED: frozenset({Decided, Activating, Withdrawn, Lapsed}),
+    State.PENDING: frozenset({Decided, GlassBroken, Escalated, Voted, Approved, Withdrawn, Lapsed}),
+    State.SCHEDULED: frozenset({Decided, Activating, Extended, Withdrawn, Lapsed}),
     State.ACTIVATING: frozenset({Activated, Ending}),
-    State.ACTIVE: frozenset({Issuing, Ending}),
-    State.ENDING: frozenset({Ended, Failed}),
+    State.ACTIVE: frozenset({Issuing, Prolonged, Ending}) | _REVIEW,
+    State.ENDING: frozenset({Ended, Failed}) | _REVIEW,
+    State.ENDED: _REVIEW,
 }
-"""What may happen in each state. In a finished state, nothing."""
+"""What may happen in each state. In any other, nothing.
+
+A review follows access, not an ask: it may come while that lasts, and long after it has ended.
+"""
+
+RECHECK = timedelta(minutes=5)
+"""How often it is asked, while access lasts, whether its holder is still there."""
 
 
 # ── What the events add up to ────────────────────────────────────────────────────────────────
@@ -113,6 +135,19 @@ def _happen(  # noqa: C901, PLR0911, PLR0912 - one arm an event
                     return replace(judged, state=State.PENDING)
                 case Denied(because=because):
                     return replace(judged, state=State.DENIED, reason=" ".join(because))
+                case BreakGlass():
+                    message = f"Request {request.id} breaks a glass without saying so."
+                    raise Tampered(message)
+        case GlassBroken(decision=broken, policy=policy, lapses_at=lapses_at):
+            return replace(
+                request,
+                decision=broken,
+                policy=policy,
+                lapses_at=lapses_at,
+                state=State.SCHEDULED,
+            )
+        case Escalated(stage=stage):
+            return replace(request, escalated=(*request.escalated, stage))
         case Voted(yes=True):
             vote = Vote(by=what.by, stage=what.stage, at=at, reason=what.reason)
             return replace(request, votes=(*request.votes, vote))
@@ -133,7 +168,15 @@ def _happen(  # noqa: C901, PLR0911, PLR0912 - one arm an event
                 guarantee=what.guarantee,
                 residual=what.residual,
                 policy=what.policy,
+                review_by=_review_by(request, at),
             )
+        case Extended(window=window, policy=policy):
+            return replace(request, state=State.EXTENDED, window=window, policy=policy)
+        case Prolonged(by=by, window=window):
+            if window.deadline <= deadline(request) or window.start != _window(request).start:
+                message = f"Extending request {request.id} would not make its deadline later."
+                raise Tampered(message)
+            return replace(request, window=window, prolonged_by=(*request.prolonged_by, by))
         case Activated():
             return replace(request, state=State.ACTIVE)
         case Issuing(dead_by=dead_by):
@@ -146,10 +189,28 @@ def _happen(  # noqa: C901, PLR0911, PLR0912 - one arm an event
         case Ended(evidence=evidence):
             return replace(request, state=State.ENDED, evidence=evidence)
         case Failed(reason=reason):
-            return replace(request, state=State.FAILED, reason=reason)
-        case Asked():
-            message = f"Request {request.id} is asked twice."
+            return replace(request, state=State.FAILED, reason=reason, review_by=None)
+        case Reviewed(by=by, note=note, done=done):
+            seen = Vote(by=by, stage=0, at=at, reason=note)
+            return replace(
+                request,
+                reviews=(*request.reviews, seen),
+                review_by=None if done else request.review_by,
+                review_missed=request.review_missed and not done,
+            )
+        case ReviewMissed():
+            return replace(request, review_missed=True)
+        case Asked() | Adopted() | Stopped() | Resumed() | EndAll() | AllEnding():
+            message = f"Request {request.id} cannot be told that it was {what.type}."
             raise Tampered(message)
+
+
+def _review_by(request: Request, at: datetime) -> datetime | None:
+    match request.decision:
+        case BreakGlass(review=review):
+            return at + review.within
+        case _:
+            return None
 
 
 # ── When it next needs attention ─────────────────────────────────────────────────────────────
@@ -163,15 +224,47 @@ def wake_at(request: Request) -> datetime | None:
     """
     match request.state:
         case State.PENDING:
-            return request.lapses_at or request.updated_at
+            lapses_at = request.lapses_at or request.updated_at
+            return min([lapses_at, *_escalations(request)])
         case State.SCHEDULED:
             return request.ask.start or request.updated_at
         case State.ACTIVE:
-            return deadline(request)
+            return look_again(request, request.updated_at)
         case State.ACTIVATING | State.ENDING:
             return request.updated_at
+        case State.ENDED:
+            return _review(request)
         case _:
             return None
+
+
+def look_again(request: Request, now: datetime) -> datetime:
+    """When a grant that is active next needs attention."""
+    known = (deadline(request), now + RECHECK, _review(request))
+    return min(at for at in known if at is not None)
+
+
+def review_is_missed(request: Request, now: datetime) -> bool:
+    """Whether the time for a review that is outstanding has just passed."""
+    due = _review(request)
+    return due is not None and now >= due
+
+
+def _review(request: Request) -> datetime | None:
+    """When a review that is outstanding is missed."""
+    return None if request.review_missed else request.review_by
+
+
+def _escalations(request: Request) -> Iterator[datetime]:
+    """Yield when a stage could first be escalated, if it were waiting by then."""
+    if not isinstance(request.decision, NeedsApproval):
+        return
+    what = request.decision.approval
+    begun = approval.beginnings(what, request.votes, request.ask.asked_at)
+    for number, (stage, at) in enumerate(zip(what.stages, begun, strict=True)):
+        for need in stage.needs:
+            if at is not None and need.escalation is not None and number not in request.escalated:
+                yield at + need.escalation.after
 
 
 def deadline(request: Request) -> datetime:
@@ -267,6 +360,17 @@ def issue(request: Request, lifetime: timedelta, timeout: timedelta, now: dateti
             "too soon to issue credentials; ask again if you need more time."
         )
     return Issuing(number=request.issued + 1, dead_by=now + timeout + lifetime)
+
+
+def review(request: Request, what: Reviewed) -> tuple[Happening, ...]:
+    """Record that somebody has looked at what was done with a broken glass."""
+    if what.by == request.person:
+        raise Refused("You cannot review your own access; somebody among those asked to does it.")
+    if request.review_by is None:
+        raise Refused(f"Request {request.id} waits for no review: it is {_said(request)}.")
+    if any(earlier.by == what.by for earlier in request.reviews):
+        raise Refused(f"You have already reviewed request {request.id}; others are asked as well.")
+    return (what,)
 
 
 def has_lapsed(request: Request, now: datetime) -> bool:

@@ -11,10 +11,13 @@ from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
 from jitcloud.model import (
+    Controls,
     Credentials,
     Entitlement,
     GroupId,
     Guarantee,
+    Mark,
+    Notice,
     Person,
     PersonId,
     Places,
@@ -39,34 +42,55 @@ Clock = Callable[[], datetime]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """All that one commit writes, together or not at all.
+class Move:
+    """What one commit does to one request.
 
     ``request`` is the snapshot after ``events``; the store must hold the same request at
     ``request.seq - len(events)`` with the hash that the first event names as ``prev``
-    (nothing at all, if that is the genesis), else ``Conflict``. Each of ``slots`` must be
-    stored at one version less than it carries (0 means: not stored), else ``Conflict``.
-    ``unmoved`` lists slot versions that must still be the stored ones, though nothing of
-    them is written: the evidence a commit rests on.
-
+    (nothing at all, if that is the genesis), else ``Conflict``.
     Without events only ``wake_at`` moves: nothing else of a request changes without one.
+    """
+
+    request: Request
+    wake_at: datetime | None
+    """When the request next needs attention; None only once nothing more will happen by itself."""
+    events: tuple[Sealed, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """What one commit does to the deployment's own trail; fenced as a request is."""
+
+    controls: Controls
+    events: tuple[Sealed, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """All that one commit writes, together or not at all.
+
+    Each of ``slots`` must be stored at one version less than it carries (0 means: not stored),
+    else ``Conflict``. ``unmoved`` lists slot versions that must still be the stored ones, though
+    nothing of them is written: the evidence a commit rests on.
     A change that contradicts itself is a ``ValueError``.
     """
 
-    request: Request | None = None
-    wake_at: datetime | None = None
-    """When the request next needs attention; None only once it is finished."""
-    events: tuple[Sealed, ...] = ()
+    moves: tuple[Move, ...] = ()
+    """At most one a request."""
     slots: tuple[Slot, ...] = ()
     unmoved: tuple[tuple[SlotKey, int], ...] = ()
+    control: Control | None = None
+    channels: tuple[str, ...] = ()
+    """Whose marks of every request that has new events become due, at the last event's instant."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Due:
     """Something whose ``wake_at`` has come."""
 
-    kind: Literal["request", "slot"]
+    kind: Literal["request", "slot", "mark"]
     id: str
+    """A request's id, a slot's key, or ``CHANNEL/REQUEST`` of a mark."""
     wake_at: datetime
 
 
@@ -103,6 +127,14 @@ class Store(Protocol):
         """Return the request's whole trail, oldest first."""
         ...
 
+    def controls(self) -> Controls | None:
+        """Return what holds for the deployment, as last committed."""
+        ...
+
+    def control_events(self) -> tuple[Sealed, ...]:
+        """Return the deployment's own trail, oldest first."""
+        ...
+
     def slot(self, key: SlotKey) -> Slot | None:
         """Return the slot as last committed."""
         ...
@@ -112,7 +144,14 @@ class Store(Protocol):
         ...
 
     def due(self, now: datetime, limit: int) -> tuple[Due, ...]:
-        """Return what has ``wake_at <= now``, oldest first; reads nothing else."""
+        """Return requests and slots with ``wake_at <= now``, oldest first; reads nothing else."""
+        ...
+
+    def due_marks(self, now: datetime, limit: int) -> tuple[Due, ...]:
+        """Return marks with ``wake_at <= now``, oldest first; reads nothing else.
+
+        Apart from ``due``, so that no number of messages keeps an end waiting.
+        """
         ...
 
     def by_person(self, person: PersonId, limit: int, after: RequestId | None = None) -> Page:
@@ -121,6 +160,27 @@ class Store(Protocol):
 
     def by_state(self, state: State, limit: int, after: RequestId | None = None) -> Page:
         """Page through the requests in one state, newest first."""
+        ...
+
+    def unreviewed(
+        self, limit: int, person: PersonId | None = None, before: datetime | None = None
+    ) -> tuple[Request, ...]:
+        """Return requests with a ``review_by``, the earliest first; reads nothing else.
+
+        ``person`` keeps to that person's, ``before`` to those with ``review_by <= before``.
+        """
+        ...
+
+    def mark(self, channel: str, request: RequestId) -> Mark | None:
+        """Return how far a channel has come with a request; None before its first event."""
+        ...
+
+    def put_mark(self, mark: Mark) -> None:
+        """Write a mark that is stored at one version less; else raise ``Conflict``.
+
+        A commit that makes a mark due counts as a write of it: whoever was reading the trail
+        meanwhile has a ``Conflict``, and looks again.
+        """
         ...
 
     def ids(self, limit: int, after: RequestId | None = None) -> tuple[RequestId, ...]:
@@ -276,6 +336,40 @@ class Verifier(Protocol):
 
     def verify(self, message: bytes, signature: Signature) -> None:
         """Raise ``Tampered`` unless a known key signed exactly this message."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticket:
+    """A ticket or an incident that somebody named, as the system that keeps it has it now."""
+
+    id: str
+    """As that system writes it."""
+    is_open: bool | None
+    """None where the adapter cannot know: it only looked at how the id is written."""
+    project: str = ""
+    """Where it belongs; empty where that has no meaning."""
+
+
+class Tickets(Protocol):
+    """Knows tickets (or incidents). Not promised: that it stays open a minute later."""
+
+    def look(self, ticket: str) -> Ticket | None:
+        """Look one up; None where there is none of that id, or it is not written like one.
+
+        Answers within seconds. Raises ``Unavailable`` when that cannot be told now.
+        """
+        ...
+
+
+class Notifier(Protocol):
+    """Tells people what concerns them."""
+
+    def send(self, notice: Notice) -> None:
+        """Send one message, within seconds. The same one may be sent twice after a crash.
+
+        Raises ``Refused`` when it can never be delivered, and ``Unavailable`` when it may be later.
+        """
         ...
 
 

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Protocol
 
+from jitcloud import braking
 from jitcloud.advance import Advance
 from jitcloud.errors import Conflict, JitError
+from jitcloud.ledger import Ledger
 from jitcloud.model import RequestId, SlotKey
-from jitcloud.ports import Due
+from jitcloud.ports import Clock, Due
 
 BATCH = 1000
 """How many due things one sweep takes on; the next one goes on where it stopped."""
+
+MESSAGES = 200
+TELLING = timedelta(seconds=20)
+"""How many requests, and for how long, one sweep tells people about."""
 
 PUT_OFF = timedelta(seconds=30)
 """How long something that raised is left alone, so that it keeps nothing else waiting."""
@@ -28,10 +36,22 @@ class Swept:
     """Whether more was due than one sweep takes on."""
 
 
-def sweep(advance: Advance, limit: int = BATCH) -> Swept:
-    """Wake everything that is due, each isolated from the next one's failure."""
-    due = advance.ledger.store.due(advance.converger.clock(), limit)
-    troubles = []
+class Telling(Protocol):
+    """Passes on what happened, for as long as it may take."""
+
+    def wake(self, request: RequestId) -> str:
+        """Pass on what is new about a request; return what could not be, if anything."""
+        ...
+
+
+def sweep(advance: Advance, limit: int = BATCH, telling: Telling | None = None) -> Swept:
+    """Wake everything that is due, each isolated from the next one's failure.
+
+    Ends come first, in their order; messages last, and for a bounded time.
+    """
+    ledger, clock = advance.ledger, advance.converger.clock
+    troubles = list(_brakes(ledger, clock()))
+    due = ledger.store.due(clock(), limit)
     for item in due:
         try:
             trouble = _wake(advance, item)
@@ -45,7 +65,38 @@ def sweep(advance: Advance, limit: int = BATCH) -> Swept:
         except Exception as exc:  # noqa: BLE001 - one broken item must not keep others from ending
             troubles.append((item.id, f"jitcloud has a defect here: {type(exc).__name__}"))
             _put_off(advance, item)
+    if telling is not None:
+        troubles += _tell(telling, ledger, clock)
     return Swept(woken=len(due), troubles=tuple(troubles), more=len(due) == limit)
+
+
+def _brakes(ledger: Ledger, now: datetime) -> Iterator[tuple[str, str]]:
+    """Go on ending what a brake is to end, where whoever put it on has died half-way."""
+    try:
+        _, troubles = braking.finish(ledger, now)
+    except Conflict:
+        return  # somebody else is at it
+    except JitError as exc:
+        yield "brakes", str(exc)
+    else:
+        yield from troubles
+
+
+def _tell(telling: Telling, ledger: Ledger, clock: Clock) -> Iterator[tuple[str, str]]:
+    give_up = clock() + TELLING
+    for item in ledger.store.due_marks(clock(), MESSAGES):
+        if clock() >= give_up:
+            return  # the rest stays due
+        try:
+            trouble = telling.wake(RequestId(item.id.rpartition("/")[2]))
+            if trouble:
+                yield item.id, trouble
+        except Conflict:
+            continue
+        except JitError as exc:
+            yield item.id, str(exc)
+        except Exception as exc:  # noqa: BLE001 - nor must a message
+            yield item.id, f"jitcloud has a defect here: {type(exc).__name__}"
 
 
 def _wake(advance: Advance, item: Due) -> str:

@@ -14,11 +14,14 @@ import apsw
 from jitcloud import codec
 from jitcloud.model import (
     BROKER,
+    CONTROLS,
     GENESIS,
     Actor,
     Ask,
     Asked,
+    Brake,
     Cloud,
+    Controls,
     Digest,
     Ended,
     Entitlement,
@@ -27,18 +30,23 @@ from jitcloud.model import (
     Evidence,
     GroupId,
     Happening,
+    Mark,
     PersonId,
+    PolicyRef,
     Privilege,
+    Reach,
     Request,
     RequestId,
+    Scope,
     Sealed,
     Signature,
     Slot,
     SlotKey,
     State,
+    Stopped,
     Voted,
 )
-from jitcloud.ports import Change
+from jitcloud.ports import Change, Control, Move
 from jitcloud.stores.sqlite import SqliteStore
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -96,6 +104,7 @@ def asked(
     person: PersonId = ALICE,
     justification: str = "Look into INC-7",
     wake_at: datetime | None = NOW,
+    at: datetime = NOW,
 ) -> Change:
     """Make the first commit of a request."""
     what = Asked(ask=an_ask(person, justification))
@@ -103,7 +112,7 @@ def asked(
         Event(
             request=request_id(number),
             seq=1,
-            at=NOW,
+            at=at,
             actor=Actor(id=person),
             what=what,
             prev=GENESIS,
@@ -115,17 +124,19 @@ def asked(
         state=State.PENDING,
         seq=1,
         head=sealed.hash,
-        updated_at=NOW,
+        updated_at=at,
     )
-    return Change(request=request, wake_at=wake_at, events=(sealed,))
+    return Change(moves=(Move(request=request, wake_at=wake_at, events=(sealed,)),))
 
 
-def then(
+def then(  # noqa: PLR0913 - keyword-only, each one a fact of the commit
     request: Request,
     *happenings: Happening,
     by: str = BROKER.id,
     state: State = State.PENDING,
     wake_at: datetime | None = NOW,
+    review_by: datetime | None = None,
+    at: datetime = NOW,
     signature: Signature | None = None,
 ) -> Change:
     """Make a commit that follows, whatever the lifecycle would say to it."""
@@ -134,14 +145,47 @@ def then(
         event = Event(
             request=request.id,
             seq=request.seq + 1,
-            at=NOW,
+            at=at,
             actor=Actor(id=by),
             what=what,
             prev=request.head,
         )
         events.append(_seal(event, signature))
         request = replace(request, seq=event.seq, head=events[-1].hash)
-    return Change(request=replace(request, state=state), wake_at=wake_at, events=tuple(events))
+    after = replace(request, state=state, review_by=review_by)
+    return Change(moves=(Move(request=after, wake_at=wake_at, events=tuple(events)),))
+
+
+def put_off(request: Request, until: datetime) -> Change:
+    """Make a commit that only moves when a request next needs attention."""
+    return Change(moves=(Move(request=request, wake_at=until),))
+
+
+def together(*changes: Change) -> Change:
+    """Make one commit of several, each of which moves requests alone."""
+    return Change(moves=tuple(move for change in changes for move in change.moves))
+
+
+def controlled(controls: Controls | None = None, *happenings: Happening) -> Control:
+    """Make what is next in the deployment's own trail, whatever anybody would say to it."""
+    seq, head = (0, GENESIS) if controls is None else (controls.seq, controls.head)
+    events: list[Sealed] = []
+    for what in happenings or (a_stop(),):
+        seq += 1
+        event = Event(
+            request=CONTROLS, seq=seq, at=NOW, actor=Actor(id=ALICE), what=what, prev=head
+        )
+        events.append(_seal(event, a_signature()))
+        head = events[-1].hash
+    stop = Brake(scope=Scope(reach=Reach.EVERYTHING), by=ALICE, at=NOW, reason="Drill")
+    after = Controls(
+        seq=seq,
+        head=head,
+        updated_at=NOW,
+        policy=PolicyRef(sha256=digest("policy"), number=seq),
+        stops=(stop,),
+    )
+    return Control(controls=after, events=tuple(events))
 
 
 def ended(request: Request) -> Change:
@@ -152,6 +196,16 @@ def ended(request: Request) -> Change:
 
 def a_vote(reason: str = "Fine by me") -> Voted:
     return Voted(by=BOB, yes=True, stage=0, reason=reason)
+
+
+def a_stop(reason: str = "Drill") -> Stopped:
+    return Stopped(scope=Scope(reach=Reach.EVERYTHING), reason=reason)
+
+
+def a_mark(number: int, version: int = 1, wake_at: datetime | None = None) -> Mark:
+    return Mark(
+        channel="notices", request=request_id(number), seq=1, wake_at=wake_at, version=version
+    )
 
 
 def a_slot(number: int, version: int = 1, wake_at: datetime | None = None) -> Slot:
@@ -165,8 +219,15 @@ def a_slot(number: int, version: int = 1, wake_at: datetime | None = None) -> Sl
 
 
 def the_request(change: Change) -> Request:
-    assert change.request is not None
-    return change.request
+    """Return what the only move of a change leaves of its request."""
+    (move,) = change.moves
+    return move.request
+
+
+def the_events(change: Change) -> tuple[Sealed, ...]:
+    """Return what the only move of a change adds to the trail of its request."""
+    (move,) = change.moves
+    return move.events
 
 
 def fill_sqlite(path: Path, count: int, *, due: int = 0, trails: bool = True) -> None:
@@ -197,7 +258,7 @@ _INSERT_EVENT = "INSERT INTO events (request, seq, text, hash) VALUES (?, 1, ?, 
 def _rows(count: int, due: int) -> Iterator[tuple[tuple[str | int, ...], tuple[str, ...]]]:
     # One request is made as usual; the others are its texts with the names exchanged.
     change = asked(0)
-    template, event = the_request(change), change.events[0].text
+    template, event = the_request(change), the_events(change)[0].text
     body = codec.encode_request(template)
     now = int(NOW.timestamp()) * 1_000_000
     for number in range(count):

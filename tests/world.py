@@ -18,7 +18,8 @@ from jitcloud.broker import Broker
 from jitcloud.catalog import Catalog
 from jitcloud.converge import Converger
 from jitcloud.directories.static import StaticDirectory
-from jitcloud.judge import Judge
+from jitcloud.facts import Look, Surroundings
+from jitcloud.judge import LONGEST, Judge
 from jitcloud.ledger import Ledger
 from jitcloud.model import (
     Caller,
@@ -150,6 +151,8 @@ class World:
     cloud_: MemoryCloud | None = None
     mechanisms: Mechanisms = field(default_factory=lambda: {KIND: MemoryMechanism()})
     kinds_: SlotKinds | None = None
+    look: Look = field(default_factory=Surroundings)
+    longest: timedelta = LONGEST
 
     def __post_init__(self) -> None:
         self.cloud = self.cloud_ or MemoryCloud(self.time)
@@ -166,7 +169,15 @@ class World:
             {"test.cedar": self.policy_text}, catalog=catalog, directory=self.directory
         )
         self.ledger = Ledger(self.store, self.signer, self.signer.verifier())
-        judge = Judge(policy, catalog, self.directory, self.mechanisms)
+        judge = Judge(
+            policy,
+            catalog,
+            self.directory,
+            self.mechanisms,
+            look=self.look,
+            ledger=self.ledger,
+            longest=self.longest,
+        )
         self.broker = Broker(self.ledger, judge)
         self.converger = Converger(self.store, self.kinds, self.time)
         self.advance = Advance(self.ledger, judge, self.converger)

@@ -9,29 +9,35 @@ dropped without breaking the next event's ``prev``. A signature covers the text,
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import NoReturn
+from typing import Protocol, TypeVar
 
-from jitcloud import codec, lifecycle
+from jitcloud import codec, controls, lifecycle
+from jitcloud.audit import unsigned
 from jitcloud.errors import Tampered
 from jitcloud.model import (
+    CONTROLS,
     GENESIS,
-    Activate,
-    Activating,
     Actor,
+    Adopted,
     Approved,
+    Controls,
     Decided,
     Denied,
     Digest,
+    EndAll,
     Event,
+    GlassBroken,
     Happening,
-    Issuing,
     Request,
     RequestId,
+    Resumed,
+    Reviewed,
     Sealed,
     Signature,
-    State,
+    Stopped,
     Voted,
 )
 from jitcloud.ports import Signer, Verifier
@@ -39,7 +45,17 @@ from jitcloud.ports import Signer, Verifier
 SIGNED_AS = b"jitcloud event v1\n"
 """Prefixed to what is signed, so that a signature can stand for nothing else."""
 
-DECISIVE: tuple[type[Happening], ...] = (Decided, Voted, Approved)
+DECISIVE: tuple[type[Happening], ...] = (
+    Decided,
+    GlassBroken,
+    Voted,
+    Approved,
+    Reviewed,
+    Adopted,
+    Stopped,
+    Resumed,
+    EndAll,
+)
 """What must be signed before anything is granted on it."""
 
 
@@ -57,27 +73,74 @@ def seal(  # noqa: PLR0913 - the facts of a line, and who signs it
     ``now`` never goes back within a trail: an event recorded while a clock was set back is
     dated like the one before it.
     """
-    sealed: list[Sealed] = []
-    for what in happenings:
+    return _seal(request, id_, happenings, lifecycle.fold, _Line(actor, now, signer))
+
+
+def seal_controls(
+    before: Controls | None,
+    happenings: Sequence[Happening],
+    *,
+    actor: Actor,
+    now: datetime,
+    signer: Signer | None,
+) -> tuple[Controls, tuple[Sealed, ...]]:
+    """Append happenings to the deployment's own trail, as ``seal`` does to a request's."""
+    return _seal(before, CONTROLS, happenings, controls.fold, _Line(actor, now, signer))
+
+
+class _Folded(Protocol):
+    """What a trail adds up to so far."""
+
+    @property
+    def seq(self) -> int: ...
+    @property
+    def head(self) -> Digest: ...
+    @property
+    def updated_at(self) -> datetime: ...
+
+
+F = TypeVar("F", bound=_Folded)
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """What the lines of one commit have in common."""
+
+    actor: Actor
+    now: datetime
+    signer: Signer | None
+
+    def sealed(self, id_: RequestId, before: _Folded | None, what: Happening) -> Sealed:
         event = Event(
             request=id_,
-            seq=1 if request is None else request.seq + 1,
-            at=now if request is None else max(now, request.updated_at),
-            actor=actor,
+            seq=1 if before is None else before.seq + 1,
+            at=self.now if before is None else max(self.now, before.updated_at),
+            actor=self.actor,
             what=what,
-            prev=GENESIS if request is None else request.head,
+            prev=GENESIS if before is None else before.head,
         )
         text = codec.encode_event(event)
         signature = None
-        if signer is not None and isinstance(what, DECISIVE):
-            signature = signer.sign(SIGNED_AS + text.encode())
-        line = Sealed(event=event, text=text, signature=signature, hash=digest(text, signature))
-        request = lifecycle.fold(request, line)
-        sealed.append(line)
-    if request is None:
+        if self.signer is not None and isinstance(what, DECISIVE):
+            signature = self.signer.sign(SIGNED_AS + text.encode())
+        return Sealed(event=event, text=text, signature=signature, hash=digest(text, signature))
+
+
+def _seal(
+    before: F | None,
+    id_: RequestId,
+    happenings: Sequence[Happening],
+    fold: Callable[[F | None, Sealed], F],
+    line: _Line,
+) -> tuple[F, tuple[Sealed, ...]]:
+    sealed: list[Sealed] = []
+    for what in happenings:
+        sealed.append(line.sealed(id_, before, what))
+        before = fold(before, sealed[-1])
+    if before is None:
         message = "nothing to seal"
         raise ValueError(message)
-    return request, tuple(sealed)
+    return before, tuple(sealed)
 
 
 def digest(text: str, signature: Signature | None) -> Digest:
@@ -93,15 +156,8 @@ def verify(request: Request, trail: Iterable[Sealed], verifier: Verifier | None)
     """
     folded: Request | None = None
     for line in trail:
-        if digest(line.text, line.signature) != line.hash:
-            _tampered(request.id, line, "its text or signature was edited")
-        if codec.decode_event(line.text) != line.event:
-            _tampered(request.id, line, "its text says something else than its columns")
-        if line.event.request != request.id:
-            _tampered(request.id, line, "it belongs to another request")
-        if verifier is not None:
-            _check_signature(request.id, line, verifier)
-        folded = _checked_fold(folded, line)
+        _check_line(request.id, line, verifier)
+        folded = unsigned.fold(folded, line)
     if folded is None:
         message = f"Request {request.id} has no trail: nothing is granted on it."
         raise Tampered(message)
@@ -112,11 +168,38 @@ def verify(request: Request, trail: Iterable[Sealed], verifier: Verifier | None)
     return folded
 
 
+def verify_controls(
+    known: Controls | None, trail: Iterable[Sealed], verifier: Verifier | None
+) -> Controls | None:
+    """Check the deployment's own trail, as ``verify`` does a request's. Raises ``Tampered``."""
+    folded: Controls | None = None
+    for line in trail:
+        _check_line(CONTROLS, line, verifier)
+        if folded is not None and line.event.at < folded.updated_at:
+            unsigned.disbelieve(CONTROLS, line, "it is dated before the one it follows")
+        folded = controls.fold(folded, line)
+    if folded != known:
+        message = "What holds for the whole deployment is not what its trail says."
+        raise Tampered(message)
+    return folded
+
+
+def _check_line(of: RequestId, line: Sealed, verifier: Verifier | None) -> None:
+    if digest(line.text, line.signature) != line.hash:
+        unsigned.disbelieve(of, line, "its text or signature was edited")
+    if codec.decode_event(line.text) != line.event:
+        unsigned.disbelieve(of, line, "its text says something else than its columns")
+    if line.event.request != of:
+        unsigned.disbelieve(of, line, "it belongs to another request")
+    if verifier is not None:
+        _check_signature(of, line, verifier)
+
+
 def _check_signature(request: RequestId, line: Sealed, verifier: Verifier) -> None:
     if line.signature is None:
         # A refusal gives nothing to anybody, so one that is not signed does no harm.
         if isinstance(line.event.what, DECISIVE) and not _refuses(line.event.what):
-            _tampered(request, line, "it is not signed")
+            unsigned.disbelieve(request, line, "it is not signed")
         return
     try:
         verifier.verify(SIGNED_AS + line.text.encode(), line.signature)
@@ -126,45 +209,11 @@ def _check_signature(request: RequestId, line: Sealed, verifier: Verifier) -> No
 
 
 def _refuses(what: Happening) -> bool:
-    return (isinstance(what, Decided) and isinstance(what.decision, Denied)) or (
-        isinstance(what, Voted) and not what.yes
-    )
-
-
-def _checked_fold(folded: Request | None, line: Sealed) -> Request:
-    """Fold, and hold unsigned events to what the signed ones allow."""
-    what = line.event.what
-    if folded is not None:
-        if line.event.at < folded.updated_at:
-            _tampered(folded.id, line, "it is dated before the one it follows")
-        if isinstance(what, Voted) and what.yes and what.by == folded.person:
-            _tampered(folded.id, line, "the requester votes for their own request")
-        if isinstance(what, Activating):
-            _check_window(folded, what, line)
-        if isinstance(what, Issuing) and line.event.at >= lifecycle.deadline(folded):
-            _tampered(folded.id, line, "it issues credentials after the deadline")
-    return lifecycle.fold(folded, line)
-
-
-def _check_window(folded: Request, what: Activating, line: Sealed) -> None:
-    # Activations are not signed: whoever drives clouds must not be able to sign. So the window
-    # must follow from the signed decision, or an old approval could be replayed years later.
-    allowed = isinstance(folded.decision, Activate) or folded.state is State.SCHEDULED
-    if not allowed or folded.lapses_at is None or what.window.start >= folded.lapses_at:
-        _tampered(folded.id, line, "it activates what was not approved, or had lapsed")
-    if what.window.deadline > what.window.start + folded.ask.duration:
-        _tampered(folded.id, line, "its window is longer than was decided")
-    if folded.ask.start is not None and what.window.start != folded.ask.start:
-        _tampered(folded.id, line, "its window does not start when it was asked to")
-    if line.event.at < what.window.start:
-        _tampered(folded.id, line, "it activates before its window starts")
-    if folded.ask.start is None and what.window.start > line.event.at:
-        _tampered(folded.id, line, "its window starts after it was activated")
-
-
-def _tampered(request: RequestId, line: Sealed, why: str) -> NoReturn:
-    message = f"Event {line.event.seq} of request {request} cannot be believed: {why}."
-    raise Tampered(message)
+    match what:
+        case Decided(decision=Denied()) | Voted(yes=False) | Stopped() | EndAll():
+            return True
+        case _:
+            return False
 
 
 def _differences(folded: Request, request: Request) -> str:

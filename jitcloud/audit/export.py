@@ -13,11 +13,11 @@ from typing import Any, BinaryIO
 
 import rfc8785
 
-from jitcloud import codec, lifecycle
-from jitcloud.audit import chain
+from jitcloud import codec, controls, lifecycle
+from jitcloud.audit import chain, unsigned
 from jitcloud.audit.verify import Finding, Report
 from jitcloud.errors import Tampered
-from jitcloud.model import Digest, RequestId, Sealed
+from jitcloud.model import CONTROLS, Digest, Prolonged, Request, RequestId, Sealed
 from jitcloud.ports import Store, Verifier
 
 LONGEST = 8 * 1024 * 1024
@@ -38,9 +38,13 @@ _KEYS = {"event", "hash", "signature"}
 
 
 def export(store: Store, ids: Iterable[RequestId]) -> Iterator[str]:
-    """Yield a line for each event of these requests, as it is stored: nothing is checked."""
+    """Yield a line for each event of these requests, as it is stored: nothing is checked.
+
+    ``CONTROLS`` among them stands for the deployment's own trail.
+    """
     for name in ids:
-        yield from map(line_of, store.events(name))
+        trail = store.control_events() if name == CONTROLS else store.events(name)
+        yield from map(line_of, trail)
 
 
 def line_of(sealed: Sealed) -> str:
@@ -75,6 +79,8 @@ class _Reading:
     trail: list[Sealed] = field(default_factory=list)
     closed: set[RequestId] = field(default_factory=set)
     findings: list[Finding] = field(default_factory=list)
+    prolonged: list[tuple[Request, Sealed, Prolonged]] = field(default_factory=list)
+    extensions: dict[RequestId, Request] = field(default_factory=dict)
     events: int = 0
     signed: int = 0
 
@@ -92,8 +98,10 @@ class _Reading:
 
     def close(self) -> Report:
         self._finish()
+        for request, line, what in self.prolonged:
+            self._prove(request, line, what)
         return Report(
-            requests=len(self.closed),
+            requests=len(self.closed - {CONTROLS}),
             events=self.events,
             signed=self.signed,
             findings=tuple(self.findings),
@@ -110,9 +118,33 @@ class _Reading:
             self.findings.append(Finding(where=name, message=message))
         self.closed.add(name)
         try:
-            chain.verify(lifecycle.refold(trail), trail, self.verifier)
+            if name == CONTROLS:
+                chain.verify_controls(controls.refold(trail), trail, self.verifier)
+            else:
+                self._believe(chain.verify(lifecycle.refold(trail), trail, self.verifier), trail)
         except Tampered as exc:
             self.findings.append(Finding(where=name, message=str(exc)))
+
+    def _believe(self, request: Request, trail: Iterable[Sealed]) -> None:
+        if request.ask.extends is not None:
+            self.extensions[request.id] = request
+        self.prolonged += (
+            (request, line, line.event.what)
+            for line in trail
+            if isinstance(line.event.what, Prolonged)
+        )
+
+    def _prove(self, request: Request, line: Sealed, what: Prolonged) -> None:
+        """Hold a later deadline to the extension it names, wherever that stands in the file."""
+        child = self.extensions.get(what.by)
+        try:
+            if child is None:
+                unsigned.disbelieve(
+                    request.id, line, f"extension {what.by} is not in this file, or does not hold"
+                )
+            unsigned.check_prolonged(request, line, child, what.window)
+        except Tampered as exc:
+            self.findings.append(Finding(where=request.id, message=str(exc)))
 
 
 def _sealed(line: bytes) -> Sealed:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from jitcloud import lifecycle
-from jitcloud.audit import chain
+from jitcloud.audit import chain, unsigned
 from jitcloud.errors import NotFound, Tampered
-from jitcloud.model import Request, RequestId, Sealed
+from jitcloud.model import CONTROLS, Prolonged, Request, RequestId, Sealed
 from jitcloud.ports import Store, Verifier
 
 PAGE = 500
@@ -61,8 +61,20 @@ def verify_all(
     now: datetime,
     progress: Callable[[int], None] | None = None,
 ) -> Report:
-    """Verify every request in the record; ``progress`` hears how many have been read."""
-    return verify_these(store, all_ids(store), verifier, now, progress)
+    """Verify the whole record; ``progress`` hears how many requests have been read."""
+    report = verify_these(store, all_ids(store), verifier, now, progress)
+    trail: tuple[Sealed, ...] = ()
+    try:
+        trail = store.control_events()
+        chain.verify_controls(store.controls(), trail, verifier)
+    except Tampered as exc:
+        finding = Finding(where=CONTROLS, message=str(exc))
+        report = replace(report, findings=(*report.findings, finding))
+    return replace(
+        report,
+        events=report.events + len(trail),
+        signed=report.signed + sum(line.signature is not None for line in trail),
+    )
 
 
 def verify_these(
@@ -104,12 +116,29 @@ def verified(
             raise NotFound(f"There is no request {name}; `jitcloud list` shows yours.")
         trail = store.events(name)
         try:
-            return chain.verify(request, trail, verifier), trail
+            chain.verify(request, trail, verifier)
+            _prove_extensions(store, request, trail, verifier)
         except Tampered:
             # Snapshot and trail are two reads: a commit in between looks like a forgery.
             if store.request(name) == request:
                 raise
+        else:
+            return request, trail
     raise Tampered(f"Request {name} changes too fast to be verified; verify it again.")
+
+
+def _prove_extensions(
+    store: Store, request: Request, trail: Iterable[Sealed], verifier: Verifier
+) -> None:
+    """Hold each later deadline to the signed trail of the extension that it names."""
+    for line in trail:
+        match line.event.what:
+            case Prolonged(by=by, window=window):
+                child = store.request(by)
+                if child is None or child.ask.extends is None:
+                    unsigned.disbelieve(request.id, line, "there is no such extension")
+                chain.verify(child, store.events(by), verifier)
+                unsigned.check_prolonged(request, line, child, window)
 
 
 def signature_holds(line: Sealed, verifier: Verifier) -> bool | None:

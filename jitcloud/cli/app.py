@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from jitcloud.cli import (
     asking,
     auditing,
+    braking,
     checking,
     exits,
     policies,
@@ -103,12 +104,14 @@ def _made() -> typer.Typer:
     for name, command, panel in (
         ("catalog", reading.catalog, asks),
         ("request", asking.request, asks),
+        ("extend", asking.extend, asks),
         ("list", reading.list_, asks),
         ("show", reading.show, asks),
         ("withdraw", asking.withdraw, asks),
         ("approve", asking.approve, decides),
         ("deny", asking.deny, decides),
         ("revoke", asking.revoke, decides),
+        ("review", asking.review, decides),
         ("exec", using.exec_, uses),
         ("env", using.env, uses),
         ("credentials", using.credentials, uses),
@@ -125,6 +128,8 @@ def _made() -> typer.Typer:
     audit.command("verify", context_settings=_HELP)(auditing.verify)
     audit.command("export", context_settings=_HELP)(auditing.export)
     app.add_typer(audit, name="audit", rich_help_panel=runs, context_settings=_HELP)
+    brakes = braking.commands(_HELP)
+    app.add_typer(brakes, name="brake", rich_help_panel=decides, context_settings=_HELP)
     rules = policies.commands(_HELP)
     app.add_typer(rules, name="policy", rich_help_panel=runs, context_settings=_HELP)
     return app

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jitcloud.cli import say, shapes, words
+from jitcloud.cli import advice, say, shapes, words
 from jitcloud.cli.completing import entitlements
 from jitcloud.cli.exits import ExitCode
-from jitcloud.cli.options import OptionalReason, Reason, RequestArgument
+from jitcloud.cli.options import (
+    BreakGlass,
+    OptionalReason,
+    OwnId,
+    Reason,
+    RequestArgument,
+    Wait,
+)
 from jitcloud.cli.program import Program, program_of
 from jitcloud.cli.times import parse_start
 from jitcloud.cli.waiting import until_decided
@@ -23,10 +30,10 @@ if TYPE_CHECKING:  # what --help need not load
 def request(  # noqa: PLR0913, PLR0917 - each one an option
     context: typer.Context,
     entitlement: Annotated[
-        str,
+        list[str],
         typer.Argument(
-            metavar="ENTITLEMENT",
-            help="What `jitcloud catalog` lists.",
+            metavar="ENTITLEMENT...",
+            help="What `jitcloud catalog` lists; several at once are decided apart.",
             autocompletion=entitlements,
             show_default=False,
         ),
@@ -43,7 +50,8 @@ def request(  # noqa: PLR0913, PLR0917 - each one an option
         str | None,
         typer.Option(
             metavar="INSTANT",
-            help="When to begin, such as 2026-12-01T09:00:00Z; else as soon as it is allowed.",
+            help="When to begin, such as 2026-12-01T09:00:00Z or, by the clocks of a place,"
+            " 2026-12-01T09:00:00[Europe/Berlin]; else as soon as it is allowed.",
             show_default=False,
         ),
     ] = None,
@@ -53,45 +61,91 @@ def request(  # noqa: PLR0913, PLR0917 - each one an option
     incident: Annotated[
         str | None, typer.Option(metavar="ID", help="The incident it is for.", show_default=False)
     ] = None,
-    id_: Annotated[
-        str | None,
-        typer.Option(
-            "--id",
-            metavar="ULID",
-            help="Name the request yourself: the same id asks only once, however often it is sent.",
-            show_default=False,
-        ),
-    ] = None,
-    wait: Annotated[
-        bool,
-        typer.Option(
-            "--wait", help="Stay until it is active or denied. Ctrl-C leaves it as it is."
-        ),
-    ] = False,
+    break_glass: BreakGlass = False,
+    id_: OwnId = None,
+    wait: Wait = False,
 ) -> int:
     """Ask for an entitlement, for a while, with a reason."""
     program = program_of(context)
     begin = None if start is None else parse_start(start)
     with program.acting() as acting:
-        asked = acting.request(
+        asked = acting.request_all(
             entitlement,
             duration,
             because,
             start=begin,
             ticket=ticket,
             incident=incident,
+            break_glass=break_glass,
+            id_=id_,
+        )
+        if wait:
+            asked = tuple(until_decided(acting, each, program) for each in asked)
+        return _tell_all(program, acting, asked)
+
+
+def extend(  # noqa: PLR0913, PLR0917 - each one an option
+    context: typer.Context,
+    request: RequestArgument,
+    duration: Annotated[
+        str,
+        typer.Option(
+            "--for", metavar="TIME", help="So much longer, such as 30m.", show_default=False
+        ),
+    ],
+    because: Annotated[
+        str,
+        typer.Option("--because", metavar="TEXT", help="Approvers read it.", show_default=False),
+    ],
+    ticket: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="Another ticket than before.", show_default=False),
+    ] = None,
+    incident: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="Another incident than before.", show_default=False),
+    ] = None,
+    break_glass: BreakGlass = False,
+    id_: OwnId = None,
+    wait: Wait = False,
+) -> int:
+    """Ask for your own active access to last longer: a request of its own, judged for all of it."""
+    program = program_of(context)
+    with program.acting() as acting:
+        asked = acting.extend(
+            request,
+            duration,
+            because,
+            ticket=ticket,
+            incident=incident,
+            break_glass=break_glass,
             id_=id_,
         )
         if wait:
             asked = until_decided(acting, asked, program)
-        return _tell(program, acting, asked)
+        return _tell_all(program, acting, (asked,))
+
+
+def review(
+    context: typer.Context,
+    request: RequestArgument,
+    because: Annotated[
+        str,
+        typer.Option("--because", metavar="TEXT", help="What you found.", show_default=False),
+    ],
+    wrong: Annotated[
+        bool, typer.Option("--wrong", help="The glass should not have been broken.")
+    ] = False,
+) -> int:
+    """Record that you have looked at what was done with a broken glass."""
+    return _do(context, lambda acting: acting.review(request, because, fine=not wrong))
 
 
 def approve(context: typer.Context, request: RequestArgument, because: OptionalReason = "") -> int:
     """Say yes to somebody's request. It is judged again with the last yes."""
     program = program_of(context)
     with program.acting() as acting:
-        return _tell(program, acting, acting.approve(request, because))
+        return _tell_all(program, acting, (acting.approve(request, because),))
 
 
 def deny(context: typer.Context, request: RequestArgument, because: Reason) -> int:
@@ -127,21 +181,43 @@ def _do(context: typer.Context, what: Callable[[Acting], Request], *, to_end: bo
     return ExitCode.OK
 
 
-def _tell(program: Program, acting: Acting, asked: Request) -> int:
-    """Show what became of an ask; what came to nothing is an error too."""
-    _show(program, acting, asked)
-    if not asked.state.is_finished or asked.state is State.ENDED:
-        return ExitCode.OK
-    reason = asked.reason or "it is over"
-    say.error("Refused", f"Request {asked.id} is {asked.state}: {reason}", for_program=program.json)
-    return ExitCode.REFUSED
+def _tell_all(program: Program, acting: Acting, asked: Sequence[Request]) -> int:
+    """Show what became of each ask; what came to nothing is an error too."""
+    if program.json:
+        told = [{**shapes.of_request(each), **_advice_shape(acting, each)} for each in asked]
+        say.as_json(told[0] if len(told) == 1 else {"requests": told})
+    for number, each in enumerate(asked):
+        if program.json:
+            continue
+        if number:
+            say.line()
+        _show(program, acting, each)
+    refused = [each for each in asked if each.state.is_finished and each.state not in DONE]
+    for each in refused:
+        reason = each.reason or "it is over"
+        say.error(
+            "Refused", f"Request {each.id} is {each.state}: {reason}", for_program=program.json
+        )
+    return ExitCode.REFUSED if refused else ExitCode.OK
+
+
+DONE = frozenset({State.ENDED, State.EXTENDED})
+"""Finished, and as it was asked for."""
 
 
 def _show(program: Program, acting: Acting, request: Request) -> None:
     if program.json:
         say.as_json(shapes.of_request(request))
-    else:
-        deployment = acting.deployment
-        say.facts(words.of_request(request, deployment.judge, deployment.clock()))
-        for hint in words.next_steps(request):
-            say.hint(hint)
+        return
+    deployment = acting.deployment
+    say.facts(words.of_request(request, deployment.judge, deployment.clock()))
+    if request.state in {State.PENDING, State.DENIED}:
+        say.facts(advice.lines(acting.advise(request)))
+    for hint in words.next_steps(request):
+        say.hint(hint)
+
+
+def _advice_shape(acting: Acting, request: Request) -> Mapping[str, object]:
+    if request.state not in {State.PENDING, State.DENIED}:
+        return {}
+    return advice.shape(acting.advise(request))

@@ -16,11 +16,11 @@ from jitcloud.cli.options import RequestArgument
 from jitcloud.cli.program import Program, program_of
 from jitcloud.clock import utc_now
 from jitcloud.errors import Invalid, Misconfigured, NotFound, Tampered
+from jitcloud.model import CONTROLS, Prolonged, RequestId
 from jitcloud.text import parse_request_id, printable
 
 if TYPE_CHECKING:  # what --help need not load
     from jitcloud.audit.verify import Report
-    from jitcloud.model import RequestId
     from jitcloud.ports import Store, Verifier
 
 OptionalRequest = Annotated[
@@ -32,18 +32,25 @@ SHOW_PROGRESS_EVERY = 1000
 
 
 def show(context: typer.Context, request: RequestArgument) -> int:
-    """Tell one request's story, event by event, and whether it is proven."""
-    from jitcloud.audit.verify import signature_holds, verified  # noqa: PLC0415 - see __init__
+    """Tell one request's story, event by event, and whether it is proven.
+
+    With `controls` for a request: which policy texts judged, and which brakes were put on.
+    """
+    from jitcloud.audit.chain import verify_controls  # noqa: PLC0415 - see __init__
+    from jitcloud.audit.verify import signature_holds, verified  # noqa: PLC0415
 
     program = program_of(context)
-    name = parse_request_id(request)
+    name = _name(request)
     with program.record() as (store, verifier):
-        trail = store.events(name)
-        if not trail:
+        trail = store.control_events() if name == CONTROLS else store.events(name)
+        if not trail and name != CONTROLS:
             raise NotFound(f"There is no request {name} in this record.")
         trouble = ""
         try:
-            verified(store, name, verifier)
+            if name == CONTROLS:
+                verify_controls(store.controls(), trail, verifier)
+            else:
+                verified(store, name, verifier)
         except (NotFound, Tampered) as exc:
             trouble = str(exc)
         held = [(line, signature_holds(line, verifier)) for line in trail]
@@ -108,18 +115,31 @@ def _ids(store: Store, request: str | None) -> Iterator[RequestId]:
     from jitcloud.audit.verify import all_ids  # noqa: PLC0415 - see __init__
 
     if request is None:
+        yield CONTROLS
         yield from all_ids(store)
         return
-    name = parse_request_id(request)
-    if not store.events(name):
+    name = _name(request)
+    if name == CONTROLS:
+        yield CONTROLS
+        return
+    trail = store.events(name)
+    if not trail:
         raise NotFound(f"There is no request {name} in this record.")
     yield name
+    # What proves a later deadline is the trail of the extension.
+    yield from (line.event.what.by for line in trail if isinstance(line.event.what, Prolonged))
+
+
+def _name(text: str) -> RequestId:
+    return CONTROLS if text == CONTROLS else parse_request_id(text)
 
 
 def _verified(program: Program, request: str | None) -> Report:
-    from jitcloud.audit.verify import verify_these  # noqa: PLC0415 - see __init__
+    from jitcloud.audit.verify import verify_all, verify_these  # noqa: PLC0415 - see __init__
 
     with program.record() as (store, verifier), _progress() as progress:
+        if request is None:
+            return verify_all(store, verifier, utc_now(), progress)
         return verify_these(store, _ids(store, request), verifier, utc_now(), progress)
 
 

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
 
 import typer
 
-from jitcloud.cli import say, shapes, words
+from jitcloud.cli import say, words
 from jitcloud.cli.completing import entitlements
 from jitcloud.cli.exits import ExitCode
 from jitcloud.cli.program import program_of
-from jitcloud.cli.times import iso, parse_start, short
+from jitcloud.cli.times import parse_start, short
 from jitcloud.clock import utc_now
 from jitcloud.durations import format_duration, parse_duration
 from jitcloud.errors import Invalid
-from jitcloud.model import Ask, Person, RuleId
+from jitcloud.model import Ask, Person
 
 if TYPE_CHECKING:  # what --help need not load
-    from jitcloud.policy.explain import Asked, Explanation, Matched
+    from jitcloud.policy.explain import Asked, Explanation
     from jitcloud.policy.source import Rule
 
 MOST_NAMES = 12
@@ -56,6 +55,9 @@ def explain(  # noqa: PLR0913, PLR0917 - each one a fact of the ask
     incident: Annotated[
         bool, typer.Option("--incident", help="With an incident that is open.")
     ] = False,
+    break_glass: Annotated[
+        bool, typer.Option("--break-glass", help="At once, and reviewed afterwards.")
+    ] = False,
     freeze: Annotated[
         bool | None,
         typer.Option(
@@ -68,12 +70,14 @@ def explain(  # noqa: PLR0913, PLR0917 - each one a fact of the ask
         str | None,
         typer.Option(
             metavar="INSTANT",
-            help="Asked at this instant, such as 2026-12-01T09:00:00Z; else now.",
+            help="Asked at this instant, such as 2026-12-01T09:00:00Z or"
+            " 2026-12-01T09:00:00[Europe/Berlin]; else now.",
             show_default=False,
         ),
     ] = None,
 ) -> int:
     """Say what policy says to an ask, by which rules, who could say yes, and what would help."""
+    from jitcloud.cli import explained  # noqa: PLC0415
     from jitcloud.cli.rulebook import open_rulebook  # noqa: PLC0415 - see TYPE_CHECKING
     from jitcloud.lifecycle import window_from  # noqa: PLC0415
     from jitcloud.policy import World  # noqa: PLC0415
@@ -93,6 +97,7 @@ def explain(  # noqa: PLR0913, PLR0917 - each one a fact of the ask
         mfa_age=None if mfa is None else parse_duration(mfa),
         ticket="TICKET-1" if ticket else None,
         incident="INCIDENT-1" if incident else None,
+        break_glass=break_glass,
     )
     world = World(
         freeze=book.freeze if freeze is None else freeze,
@@ -103,7 +108,7 @@ def explain(  # noqa: PLR0913, PLR0917 - each one a fact of the ask
     found = explainer.explain(ask, world, window_from(begins, ask.duration))
     texts = texts_of(book.policy.rules, book.texts)
     if program.json:
-        say.as_json(_shape(found, texts, freeze=world.freeze))
+        say.as_json(explained.shape(found, texts, freeze=world.freeze))
         return ExitCode.OK
     say.facts(_facts(found, book.directory.person(ask.person), freeze=world.freeze))
     for rule in found.rules:
@@ -115,6 +120,9 @@ def explain(  # noqa: PLR0913, PLR0917 - each one a fact of the ask
 
 
 def _facts(found: Explanation, person: Person, *, freeze: bool) -> Iterator[tuple[str, str]]:
+    from jitcloud.cli import explained  # noqa: PLC0415 - see TYPE_CHECKING
+    from jitcloud.policy import wording  # noqa: PLC0415
+
     ask = found.ask
     thing = ask.entitlement
     yield "who", f"{person.name} ({person.id})"
@@ -123,8 +131,16 @@ def _facts(found: Explanation, person: Person, *, freeze: bool) -> Iterator[tupl
     yield "from", f"{short(ask.asked_at)}, {_local(ask)}"
     yield "with", ", ".join(_at_hand(ask, freeze=freeze))
     yield "policy", words.decision(found.decision)
+    for reviewer in found.reviewers:
+        yield "review", f"{explained.need(reviewer)}: {_names(reviewer.people)}"
+    for heard in found.hearing:
+        yield "hears", f"{wording.approver(heard.who)}: {_names(heard.people)}"
     for asked in found.asked:
-        yield f"stage {asked.stage + 1}", f"{_need(asked)}: {_names(asked)}"
+        # Of a broken glass, nobody waits for these.
+        stage = f"{'skipped' if found.reviewers else 'stage'} {asked.stage + 1}"
+        yield stage, f"{explained.need(asked)}: {_names(asked.people)}"
+        if asked.joining:
+            yield stage, f"{_joining(asked)}: {_names(asked.joining)}"
     for hint in found.hints:
         yield "hint", hint.sentence
     yield "offered", _offers(found)
@@ -140,27 +156,35 @@ def _at_hand(ask: Ask, *, freeze: bool) -> Iterator[str]:
     yield "a sign-in of unknown age" if age is None else f"a sign-in {format_duration(age)} ago"
     yield "no ticket" if ask.ticket is None else "an open ticket"
     yield "no incident" if ask.incident is None else "an open incident"
+    if ask.break_glass:
+        yield "a broken glass"
     if freeze:
         yield "a change freeze"
 
 
-def _need(asked: Asked) -> str:
+def _joining(asked: Asked) -> str:
     from jitcloud.policy import wording  # noqa: PLC0415 - see TYPE_CHECKING
 
-    return wording.need(asked.need)
+    escalation = asked.need.escalation
+    if escalation is None:
+        return ""
+    return f"or {wording.approver(escalation.to)} after {format_duration(escalation.after)}"
 
 
-def _names(asked: Asked) -> str:
-    names = [person.name for person in asked.people[:MOST_NAMES]]
-    more = len(asked.people) - len(names)
+def _names(people: Sequence[Person]) -> str:
+    names = [person.name for person in people[:MOST_NAMES]]
+    more = len(people) - len(names)
     return ", ".join([*names, *([f"and {more:,} more"] if more else [])]) or "nobody"
 
 
 def _offers(found: Explanation) -> str:
+    how = {
+        "activate": "",
+        "needs-approval": " after approval",
+        "break-glass": " by breaking the glass",
+    }
     said = [
-        f"{format_duration(offer.duration)}"
-        f"{'' if offer.decision.kind == 'activate' else ' after approval'}"
-        for offer in found.offers
+        f"{format_duration(offer.duration)}{how[offer.decision.kind]}" for offer in found.offers
     ]
     return ", ".join(said) or "nothing"
 
@@ -168,56 +192,3 @@ def _offers(found: Explanation) -> str:
 def _did(rule: Rule, found: Explanation) -> str:
     verbs = [each.verb for each in found.matched if rule in (*each.permits, *each.forbids)]
     return f"{rule.cedar.effect}s {' and '.join(verbs)}"
-
-
-def _shape(found: Explanation, texts: Mapping[RuleId, str], *, freeze: bool) -> dict[str, object]:
-    ask = found.ask
-    return {
-        "person": ask.person,
-        "entitlement": shapes.of_entitlement(ask.entitlement),
-        "duration": _seconds(ask.duration),
-        "start": iso(ask.asked_at),
-        "mfa_age": None if ask.mfa_age is None else _seconds(ask.mfa_age),
-        "ticket": ask.ticket is not None,
-        "incident": ask.incident is not None,
-        "freeze": freeze,
-        "decision": shapes.of_decision(found.decision),
-        "asked": [
-            {
-                "stage": asked.stage,
-                "need": _need(asked),
-                "people": [{"id": person.id, "name": person.name} for person in asked.people],
-            }
-            for asked in found.asked
-        ],
-        "hints": [hint.sentence for hint in found.hints],
-        "offers": [
-            {"duration": _seconds(offer.duration), "decision": shapes.of_decision(offer.decision)}
-            for offer in found.offers
-        ],
-        "verbs": [_verb_shape(each) for each in found.matched],
-        "rules": [
-            {
-                "id": rule.id,
-                "file": rule.file,
-                "line": rule.line,
-                "effect": rule.cedar.effect,
-                "annotations": dict(rule.annotations),
-                "text": texts[rule.id],
-            }
-            for rule in found.rules
-        ],
-    }
-
-
-def _verb_shape(matched: Matched) -> dict[str, object]:
-    return {
-        "verb": matched.verb,
-        "allowed": matched.is_allowed,
-        "permits": [rule.id for rule in matched.permits],
-        "forbids": [rule.id for rule in matched.forbids],
-    }
-
-
-def _seconds(duration: timedelta) -> int:
-    return duration // timedelta(seconds=1)

@@ -90,3 +90,24 @@ OptionalReason = Annotated[
     str,
     typer.Option("--because", metavar="TEXT", help="Why, if you like.", show_default=False),
 ]
+BreakGlass = Annotated[
+    bool,
+    typer.Option(
+        "--break-glass",
+        help="Get in at once, past whoever would be asked; they hear of it, and it is reviewed."
+        " Needs an incident.",
+    ),
+]
+OwnId = Annotated[
+    str | None,
+    typer.Option(
+        "--id",
+        metavar="ULID",
+        help="Name the request yourself: the same id asks only once, however often it is sent.",
+        show_default=False,
+    ),
+]
+Wait = Annotated[
+    bool,
+    typer.Option("--wait", help="Stay until it is active or denied. Ctrl-C leaves it as it is."),
+]

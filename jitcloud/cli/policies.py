@@ -1,6 +1,7 @@
 """``policy``: checks rules, lays them out, tries them, and shows who could get what.
 
-None of it needs a key, the record or a cloud: whoever reviews a change to the rules has none.
+None of it needs a key or a cloud, and only ``replay`` needs the record: whoever reviews a change
+to the rules has none.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jitcloud.cli import explaining, matrices, say
+from jitcloud.cli import adopting, explaining, matrices, replaying, say
 from jitcloud.cli.exits import ExitCode
 from jitcloud.cli.program import program_of
 from jitcloud.cli.progress import progress
@@ -38,6 +39,8 @@ def commands(context_settings: dict[str, list[str]]) -> typer.Typer:
         ("test", try_),
         ("matrix", matrices.matrix),
         ("explain", explaining.explain),
+        ("adopt", adopting.adopt),
+        ("replay", replaying.replay),
     ):
         group.command(name, context_settings=context_settings)(command)
     return group
@@ -62,7 +65,9 @@ def check(context: typer.Context) -> int:
         within = book.with_anybody()
         found = reach(book.policy.rules, within.directory, list(book.catalog), within.decide)
         if not found.tried:
-            findings.append("nobody could have anything: no rule permits activate or request.")
+            findings.append(
+                "nobody could have anything: no rule permits activate, request or breakGlass."
+            )
         elif not found.allowed:
             risks.append(_NOBODY.format(tried=found.tried))
     if program.json:

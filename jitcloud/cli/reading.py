@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jitcloud.cli import say, shapes, words
+from jitcloud.cli import advice, say, shapes, words
+from jitcloud.cli.completing import entitlements
 from jitcloud.cli.exits import ExitCode
 from jitcloud.cli.options import RequestArgument
-from jitcloud.cli.program import program_of
-from jitcloud.durations import parse_duration
+from jitcloud.cli.program import Program, program_of
+from jitcloud.durations import format_duration, parse_duration
 from jitcloud.errors import Invalid
-from jitcloud.model import Ask, Decision, Entitlement, Request, State
+from jitcloud.model import Ask, Decision, Denied, Entitlement, Request, State
 from jitcloud.text import did_you_mean, parse_request_id, quoted
 
 if TYPE_CHECKING:  # what --help need not load
@@ -25,6 +26,15 @@ MOST = 1000
 
 def catalog(
     context: typer.Context,
+    entitlement: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[ENTITLEMENT]",
+            help="Only this one, with how long you could have it and who could say yes.",
+            autocompletion=entitlements,
+            show_default=False,
+        ),
+    ] = None,
     duration: Annotated[
         str, typer.Option("--for", metavar="TIME", help="Judge an ask for so long.")
     ] = "1h",
@@ -32,6 +42,8 @@ def catalog(
     """List what can be asked for; and, if you say who you are, what policy would say to you now."""
     program = program_of(context)
     length = parse_duration(duration)
+    if entitlement is not None:
+        return _outlook(program, entitlement, length)
     things: list[tuple[Entitlement, Decision | None]]
     if program.handle is None:
         with program.opened() as jitcloud:
@@ -57,10 +69,34 @@ def catalog(
     return ExitCode.OK
 
 
-def list_(
+def _outlook(program: Program, entitlement: str, duration: timedelta) -> int:
+    with program.acting() as acting:
+        found = acting.outlook(entitlement, duration)
+    thing = found.ask.entitlement
+    if program.json:
+        said = {"decision": shapes.of_decision(found.decision), **advice.shape(found)}
+        say.as_json({**shapes.of_entitlement(thing), **said})
+        return ExitCode.OK
+    say.facts(
+        [
+            ("entitlement", thing.id),
+            ("what", f"{thing.title} ({thing.privilege} in {thing.environment})"),
+            (f"for {format_duration(duration)}", words.decision(found.decision)),
+        ]
+    )
+    say.facts(advice.lines(found))
+    if not isinstance(found.decision, Denied):
+        say.facts([("offered", advice.offers(found))])
+    return ExitCode.OK
+
+
+def list_(  # noqa: PLR0913, PLR0917 - each one an option
     context: typer.Context,
     waiting: Annotated[
         bool, typer.Option("--waiting", help="Everybody's that wait for your yes.")
+    ] = False,
+    to_review: Annotated[
+        bool, typer.Option("--to-review", help="Everybody's broken glass that you are to review.")
     ] = False,
     state: Annotated[
         str | None,
@@ -76,15 +112,17 @@ def list_(
     program = program_of(context)
     if not 1 <= limit <= MOST:
         raise Invalid(f"--limit must be from 1 to {MOST}.")
-    if waiting and (state is not None or after is not None):
-        raise Invalid("--waiting goes with neither --state nor --after.")
+    if waiting + to_review + (state is not None or after is not None) > 1:
+        raise Invalid("--waiting, --to-review and --state (with --after) go one at a time.")
     begin = None if after is None else parse_request_id(after)
     chosen = None if state is None else _state(state)
     with program.acting() as acting:
         deployment = acting.deployment
         following = None
         if waiting:
-            found = deployment.broker.waiting_for(acting.caller, limit)
+            found = deployment.broker.waiting_for(acting.caller, deployment.clock(), limit)
+        elif to_review:
+            found = acting.unreviewed()[:limit]
         else:
             page = (
                 deployment.broker.mine(acting.caller, limit, begin)

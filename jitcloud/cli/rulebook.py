@@ -10,6 +10,7 @@ from typing import TypeVar
 from jitcloud import config
 from jitcloud.catalog import Catalog
 from jitcloud.errors import Misconfigured
+from jitcloud.facts import as_if
 from jitcloud.judge import Judge
 from jitcloud.model import Ask, Decision, Person
 from jitcloud.policy import Policy, World
@@ -36,7 +37,7 @@ class Rulebook:
 
     def decide(self, ask: Ask, world: World) -> Decision:
         """Judge an ask as the broker does when it is made; only the cloud is not asked."""
-        judge = Judge(self.policy, self.catalog, self.directory, {}, lambda: world)
+        judge = Judge(self.policy, self.catalog, self.directory, {}, as_if(world))
         return judge.first(ask, None, ask.asked_at)
 
     def about(self, person: Person) -> Decide:

@@ -14,6 +14,9 @@ from jitcloud.cli.times import iso
 from jitcloud.model import (
     Approval,
     Approver,
+    Brake,
+    BreakGlass,
+    Controls,
     Credentials,
     Decision,
     Denied,
@@ -24,6 +27,7 @@ from jitcloud.model import (
     RequestId,
     Sealed,
     Stage,
+    Vote,
 )
 
 if TYPE_CHECKING:  # what --help need not load
@@ -46,16 +50,22 @@ def of_request(request: Request) -> Table:
         "justification": ask.justification,
         "ticket": ask.ticket,
         "incident": ask.incident,
+        "break_glass": ask.break_glass,
+        "extends": ask.extends,
+        "together": list(ask.together),
         "asked_at": iso(ask.asked_at),
         "start": _iso(ask.start),
         "updated_at": iso(request.updated_at),
         "lapses_at": _iso(request.lapses_at),
         "decision": None if request.decision is None else of_decision(request.decision),
         "policy_sha256": None if request.policy is None else request.policy.sha256,
-        "votes": [
-            {"by": vote.by, "stage": vote.stage, "at": iso(vote.at), "reason": vote.reason}
-            for vote in request.votes
-        ],
+        "policy_number": None if request.policy is None else request.policy.number,
+        "votes": [_of_vote(vote) for vote in request.votes],
+        "escalated": list(request.escalated),
+        "extended_by": list(request.prolonged_by),
+        "review_by": _iso(request.review_by),
+        "review_missed": request.review_missed,
+        "reviews": [_of_vote(vote) for vote in request.reviews],
         "window": window and {"start": iso(window.start), "deadline": iso(window.deadline)},
         "plan": None if request.plan is None else _of_plan(request.plan),
         "guarantee": request.guarantee,
@@ -85,6 +95,14 @@ def of_decision(decision: Decision) -> Table:
     said: Table = {"kind": decision.kind, "rules": list(decision.rules)}
     if isinstance(decision, NeedsApproval):
         said["approval"] = _of_approval(decision.approval)
+    if isinstance(decision, BreakGlass):
+        said["review"] = {
+            "within": _seconds(decision.review.within),
+            "by": of_stage(decision.review.by),
+        }
+        said["notify"] = [_of_approver(who) for who in decision.notify]
+        skipped = decision.skipped
+        said["skipped"] = None if skipped is None else _of_approval(skipped)
     if isinstance(decision, Denied):
         said["because"] = list(decision.because)
     return said
@@ -93,9 +111,27 @@ def of_decision(decision: Decision) -> Table:
 def of_stage(stage: Stage) -> list[Table]:
     """Who is asked at the same time."""
     return [
-        {"count": need.count, "approvers": [_of_approver(who) for who in need.approvers]}
+        {
+            "count": need.count,
+            "approvers": [_of_approver(who) for who in need.approvers],
+            "escalation": need.escalation
+            and {
+                "after": _seconds(need.escalation.after),
+                "to": _of_approver(need.escalation.to),
+            },
+        }
         for need in stage.needs
     ]
+
+
+def of_controls(controls: Controls | None) -> Table:
+    """What holds for the whole deployment."""
+    policy = None if controls is None else controls.policy
+    return {
+        "policy": policy and {"number": policy.number, "sha256": policy.sha256},
+        "stops": [] if controls is None else list(map(_of_brake, controls.stops)),
+        "endings": [] if controls is None else list(map(_of_brake, controls.endings)),
+    }
 
 
 def of_credentials(request: RequestId, credentials: Credentials) -> Table:
@@ -167,6 +203,20 @@ def _of_plan(plan: Plan) -> Table:
 
 def _of_approval(approval: Approval) -> list[list[Table]]:
     return [of_stage(stage) for stage in approval.stages]
+
+
+def _of_brake(brake: Brake) -> Table:
+    return {
+        "reach": brake.scope.reach,
+        "id": brake.scope.id,
+        "by": brake.by,
+        "at": iso(brake.at),
+        "reason": brake.reason,
+    }
+
+
+def _of_vote(vote: Vote) -> Table:
+    return {"by": vote.by, "stage": vote.stage, "at": iso(vote.at), "reason": vote.reason}
 
 
 def _of_approver(approver: Approver) -> Table:

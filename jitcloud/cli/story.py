@@ -6,6 +6,7 @@ from typing import assert_never
 
 from jitcloud.cli import words
 from jitcloud.cli.times import short
+from jitcloud.controls import said
 from jitcloud.durations import format_duration
 from jitcloud.model import (
     BROKER,
@@ -13,20 +14,34 @@ from jitcloud.model import (
     Activated,
     Activating,
     Actor,
+    Adopted,
+    AllEnding,
     Approved,
     Asked,
+    BreakGlass,
     Cause,
     Decided,
     Denied,
+    EndAll,
     Ended,
     Ending,
+    Escalated,
+    Extended,
+    Facts,
     Failed,
+    GlassBroken,
     Happening,
     Issuing,
     Lapsed,
+    Looked,
     NeedsApproval,
     PolicyRef,
+    Prolonged,
+    Resumed,
+    Reviewed,
+    ReviewMissed,
     Sealed,
+    Stopped,
     Voted,
     Withdrawn,
 )
@@ -35,6 +50,7 @@ WHY = {
     Cause.DEADLINE: "its deadline has come",
     Cause.GIVEN_BACK: "its holder gave it back",
     Cause.REVOKED: "it was revoked",
+    Cause.DISABLED: "the directory has disabled its holder, or knows them no longer",
     Cause.FAILED: "the cloud did not let the person in",
 }
 
@@ -63,7 +79,12 @@ def what(happening: Happening) -> str:  # noqa: C901, PLR0911, PLR0912 - one arm
         case Asked():
             return _asked(happening)
         case Decided():
-            return f"{_decided(happening)} {_judged_by(happening.policy)}"
+            return f"{_decided(happening)}{_on(happening.facts)} {_judged_by(happening.policy)}"
+        case GlassBroken(decision=decision, facts=facts, policy=policy):
+            return f"{_broken(decision)}{_on(facts)} {_judged_by(policy)}"
+        case Escalated(stage=stage, to=to):
+            who = words.any_of(to)
+            return f"stage {stage + 1} has waited for long enough; {who} may say yes as well."
         case Voted(yes=True):
             return f"said yes (stage {happening.stage + 1}){_because(happening.reason)}."
         case Voted():
@@ -71,7 +92,9 @@ def what(happening: Happening) -> str:  # noqa: C901, PLR0911, PLR0912 - one arm
         case Approved():
             needed = words.approval(happening.approval)
             rules = words.by(happening.rules)
-            return f"the yeses meet what is asked, {needed}{rules}. {_judged_by(happening.policy)}"
+            on = _on(happening.facts)
+            by = _judged_by(happening.policy)
+            return f"the yeses meet what is asked, {needed}{rules}.{on} {by}"
         case Withdrawn():
             return f"the request was withdrawn{_because(happening.reason)}."
         case Lapsed():
@@ -80,6 +103,11 @@ def what(happening: Happening) -> str:  # noqa: C901, PLR0911, PLR0912 - one arm
             return _activating(happening)
         case Activated():
             return f"access was there, as seen {short(happening.seen_at)}."
+        case Extended(window=window, policy=policy):
+            until = short(window.deadline)
+            return f"what it extends now lasts until {until}. {_judged_by(policy)}"
+        case Prolonged(by=by, window=window):
+            return f"the deadline is later now, {short(window.deadline)}: request {by} was let in."
         case Issuing():
             return (
                 f"set {happening.number} of credentials is about to be made;"
@@ -95,22 +123,78 @@ def what(happening: Happening) -> str:  # noqa: C901, PLR0911, PLR0912 - one arm
                 f"it came to nothing{_because(happening.reason)};"
                 f" access was seen absent {short(happening.seen_at)}."
             )
+        case Reviewed(fine=fine, note=note, done=done):
+            found = "it was right to break the glass" if fine else "the glass was broken wrongly"
+            more = "" if done else " Others have yet to review it."
+            return f"reviewed it: {found}{_because(note)}.{more}"
+        case ReviewMissed():
+            return "nobody has reviewed it in time; who asked breaks no glass before that is done."
+        case Adopted() | Stopped() | Resumed() | EndAll() | AllEnding():
+            return _controlled(happening)
         case _:
             assert_never(happening)
 
 
+def _controlled(happening: Adopted | Stopped | Resumed | EndAll | AllEnding) -> str:
+    match happening:
+        case Adopted(before=before, after=after, reason=reason):
+            was = "" if before is None else f", after {before.number} ({before.sha256[:12]})"
+            return f"policy {after.number} judges ({after.sha256[:12]}){was}{_because(reason)}."
+        case Stopped(scope=scope, reason=reason):
+            return f"activations are stopped for {said(scope)}{_because(reason)}."
+        case Resumed(scope=scope, reason=reason):
+            return f"activations go on for {said(scope)}{_because(reason)}."
+        case EndAll(scope=scope, reason=reason):
+            return f"{said(scope)} is to end{_because(reason)}."
+        case AllEnding(scope=scope, requests=requests):
+            return f"{said(scope)} is ending: {requests} requests."
+
+
+def _broken(decision: BreakGlass) -> str:
+    hours = format_duration(decision.review.within)
+    review = f"to be reviewed within {hours} by {words.stage(decision.review.by)}"
+    skipped = decision.skipped
+    past = "" if skipped is None else f", past {words.approval(skipped)}"
+    heard = f"; {words.all_of(decision.notify)} hear of it" if decision.notify else ""
+    rules = words.by(decision.rules)
+    return f"THE GLASS IS BROKEN: policy lets them in{past}{rules}, {review}{heard}."
+
+
+def _on(facts: Facts) -> str:
+    """Say on what facts of the world something was decided, where there were any."""
+    known = [f"a change freeze is on ({facts.freeze})"] if facts.freeze else []
+    for label, looked in (("ticket", facts.ticket), ("incident", facts.incident)):
+        if looked is not None:
+            known.append(f"the {label} {LOOKED[looked]}")
+    return f" On record: {'; '.join(known)}." if known else ""
+
+
+LOOKED = {
+    Looked.OPEN: "was found open",
+    Looked.UNCHECKED: "was not looked up",
+    Looked.UNKNOWN: "is text that nobody looks up",
+}
+
+
 def _asked(asked: Asked) -> str:
     ask, thing = asked.ask, asked.ask.entitlement
+    asks = f"{ask.person} asks for {thing.id}"
+    if ask.break_glass:
+        asks = f"{ask.person} breaks the glass for {thing.id}"
+    if ask.extends is not None:
+        asks = f"{ask.person} asks to extend {ask.extends}, {thing.id}"
     parts = [
-        f"{ask.person} asks for {thing.id}, {thing.title}",
+        f"{asks}, {thing.title}",
         f"which is {thing.privilege} in {thing.environment}",
-        f"for {format_duration(ask.duration)}",
+        f"for {format_duration(ask.duration)}{'' if ask.extends is None else ' in all'}",
     ]
     if ask.start is not None:
         parts.append(f"from {short(ask.start)}")
     for label, value in (("ticket", ask.ticket), ("incident", ask.incident)):
         if value is not None:
             parts.append(f"{label} {value}")
+    if ask.together:
+        parts.append(f"with {len(ask.together) - 1} more at once")
     return f"{', '.join(parts)}: “{ask.justification}”."
 
 
@@ -124,6 +208,8 @@ def _decided(decided: Decided) -> str:
             return f"policy wants a yes from {needed} until {until}{words.by(rules)}."
         case Denied(rules=rules, because=because):
             return f"policy says no{words.by(rules)}: {' '.join(because)}"
+        case BreakGlass() as broken:
+            return _broken(broken)
 
 
 def _activating(activating: Activating) -> str:
@@ -137,7 +223,8 @@ def _activating(activating: Activating) -> str:
 
 
 def _judged_by(policy: PolicyRef) -> str:
-    return f"(policy {policy.sha256[:12]})"
+    number = f" {policy.number}," if policy.number else ""
+    return f"(policy{number} {policy.sha256[:12]})"
 
 
 def _because(reason: str) -> str:

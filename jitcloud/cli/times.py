@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from jitcloud.durations import LONGEST, format_duration
 from jitcloud.errors import Invalid
+from jitcloud.local_time import parse_zoned
 from jitcloud.text import quoted
 
 _DAY = timedelta(days=1)
@@ -45,17 +46,22 @@ def _grain(distance: timedelta) -> timedelta:
 
 
 def parse_start(text: str) -> datetime:
-    """Read an instant in ISO 8601, with its time zone. Raises ``Invalid``."""
+    """Read an instant in ISO 8601 with its offset, or a local time with its zone in brackets.
+
+    Returns it in UTC, but for one that names neither. Raises ``Invalid``.
+    """
     try:
-        start = datetime.fromisoformat(text)
+        start = parse_zoned(text) if "[" in text else datetime.fromisoformat(text)
         if start.tzinfo is None:
             return start  # the broker says what is missing
         start = start.astimezone(UTC)
         _ = start + LONGEST  # a window must fit before the year 10000
+    except Invalid:
+        raise
     except (ValueError, OverflowError) as exc:
         message = (
-            f"{quoted(text)} is not an instant; write date, time and zone,"
-            " such as 2026-12-01T09:00:00Z."
+            f"{quoted(text)} is not an instant; write date, time and zone, such as"
+            " 2026-12-01T09:00:00Z or 2026-12-01T09:00:00[Europe/Berlin]."
         )
         raise Invalid(message) from exc
     return start

@@ -48,7 +48,7 @@ def until_decided(acting: Acting, request: Request, program: Program) -> Request
 
 
 def _status(request: Request, acting: Acting, now: datetime) -> str:
-    waits = words.waiting(request, acting.deployment.judge)
+    waits = words.waiting(request, acting.deployment.judge, now)
     return f"{request.state}, waits for {waits} · {words.until(request, now)}"
 
 

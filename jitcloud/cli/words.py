@@ -13,6 +13,7 @@ from jitcloud.model import (
     Activate,
     Approval,
     Approver,
+    BreakGlass,
     Decision,
     Denied,
     Evidence,
@@ -57,7 +58,7 @@ def approval(what: Approval) -> str:
 
 def stage(what: Stage) -> str:
     """Write who is asked at the same time."""
-    return " and ".join(f"{need.count} of {_any_of(need.approvers)}" for need in what.needs)
+    return " and ".join(f"{need.count} of {any_of(need.approvers)}" for need in what.needs)
 
 
 def decision(what: Decision) -> str:
@@ -67,15 +68,18 @@ def decision(what: Decision) -> str:
             return f"at once{by(what.rules)}"
         case NeedsApproval():
             return f"after a yes from {approval(what.approval)}{by(what.rules)}"
+        case BreakGlass(review=review):
+            within = format_duration(review.within)
+            return f"at once, reviewed within {within} by {stage(review.by)}{by(what.rules)}"
         case Denied():
             return f"no: {' '.join(what.because)}{by(what.rules)}"
 
 
-def waiting(request: Request, judge: Judge) -> str:
+def waiting(request: Request, judge: Judge, now: datetime) -> str:
     """Write what an unfinished request waits for."""
     match request.state:
         case State.PENDING if isinstance(request.decision, NeedsApproval):
-            missing = judge.outstanding(request.decision, request.votes, request.person)
+            missing = judge.outstanding(request, request.decision, request.votes, now)
             return "its votes to be judged" if missing is None else stage(missing.wanted)
         case State.PENDING:
             return "policy"
@@ -106,6 +110,11 @@ def next_steps(request: Request) -> Iterator[str]:
         yield f"Whoever is asked can say yes: jitcloud approve {request.id}"
     elif request.state is State.ACTIVE and request.places.grant is None:
         yield f"Use it: jitcloud exec {request.id} -- COMMAND"
+    if request.state is State.EXTENDED and request.ask.extends is not None:
+        yield f"Credentials from before end as they did; new ones: {request.ask.extends}"
+    if isinstance(request.decision, BreakGlass) and request.review_by is not None:
+        who = stage(request.decision.review.by)
+        yield f"Tell {who} what you did; they review it: jitcloud review {request.id}"
 
 
 def of_request(request: Request, judge: Judge, now: datetime) -> Iterator[tuple[str, str]]:
@@ -113,12 +122,16 @@ def of_request(request: Request, judge: Judge, now: datetime) -> Iterator[tuple[
     ask, thing = request.ask, request.entitlement
     yield "request", request.id
     yield "state", f"{request.state}{f': {request.reason}' if request.reason else ''}"
-    waits = waiting(request, judge)
+    waits = waiting(request, judge, now)
     if waits:
         yield "waits for", waits
+    if request.state is State.SCHEDULED and (stop := judge.stopped(request.ask)):
+        yield "stopped", stop
     yield "who", named(request.person, judge.directory)
     yield "what", f"{thing.id}: {thing.title} ({thing.privilege} in {thing.environment})"
-    yield "for", format_duration(ask.duration)
+    yield "for", f"{format_duration(ask.duration)}{'' if ask.extends is None else ' in all'}"
+    if ask.extends is not None:
+        yield "extends", ask.extends
     yield "because", ask.justification
     for label, value in (("ticket", ask.ticket), ("incident", ask.incident)):
         if value is not None:
@@ -126,17 +139,30 @@ def of_request(request: Request, judge: Judge, now: datetime) -> Iterator[tuple[
     yield "asked", when(ask.asked_at, now)
     if ask.start is not None:
         yield "start", when(ask.start, now)
+    if len(ask.together) > 1:
+        yield "together", ", ".join(name for name in ask.together if name != request.id)
     if request.decision is not None:
         yield "policy", decision(request.decision)
     for vote in request.votes:
         because = f": {vote.reason}" if vote.reason else ""
         yield "yes", f"{named(vote.by, judge.directory)} {away(vote.at, now)}{because}"
+    yield from _review(request, judge, now)
     yield from _ends(request, now)
+
+
+def _review(request: Request, judge: Judge, now: datetime) -> Iterator[tuple[str, str]]:
+    for seen in request.reviews:
+        yield "reviewed", f"{named(seen.by, judge.directory)} {away(seen.at, now)}: {seen.reason}"
+    if request.review_by is not None:
+        missed = ", and it is missed" if request.review_missed else ""
+        yield "review", f"due {when(request.review_by, now)}{missed}"
 
 
 def _ends(request: Request, now: datetime) -> Iterator[tuple[str, str]]:
     if request.window is not None:
         yield "ends", when(request.window.deadline, now)
+        for extension in request.prolonged_by:
+            yield "extended", f"by request {extension}"
     elif not request.state.is_finished and request.lapses_at is not None:
         yield "lapses", when(request.lapses_at, now)
     guarantee = request.guarantee or (None if request.plan is None else request.plan.guarantee)
@@ -154,8 +180,14 @@ def _ends(request: Request, now: datetime) -> Iterator[tuple[str, str]]:
         yield "known by", KNOWN_BY[request.evidence]
 
 
-def _any_of(approvers: Iterable[Approver]) -> str:
+def any_of(approvers: Iterable[Approver]) -> str:
+    """Write whose yes would do."""
     return " or ".join(_approver(who) for who in approvers)
+
+
+def all_of(approvers: Iterable[Approver]) -> str:
+    """Write who all of them are."""
+    return ", ".join(_approver(who) for who in approvers)
 
 
 def _approver(who: Approver) -> str:

@@ -43,6 +43,10 @@ class Entitlement:
     labels: tuple[str, ...] = ()
     zone: str = "UTC"
     """IANA time zone in which policy reads the hours of a window."""
+    ticket_projects: tuple[str, ...] = ()
+    """To which projects of the ticket system a ticket for this belongs; empty for any."""
+    unchecked_tickets: bool = False
+    """Whether a ticket counts that could not be looked up just now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Literal
 
 from jitcloud.model.catalog import Entitlement, Person
-from jitcloud.model.ids import Digest, PersonId, RuleId
+from jitcloud.model.ids import Digest, PersonId, RequestId, RuleId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +26,34 @@ class Ask:
     """Age of the multi-factor sign-in when asked."""
     ticket: str | None = None
     incident: str | None = None
+    break_glass: bool = False
+    """Access now, reviewed after; asked for by name, never fallen into."""
+    extends: RequestId | None = None
+    """Whose deadline is to be later; ``duration`` is then the new total, from its start."""
+    together: tuple[RequestId, ...] = ()
+    """Everything that was asked for at once with one justification, this request included."""
+
+
+class Looked(StrEnum):
+    """What looking a ticket or an incident up has shown."""
+
+    OPEN = "open"
+    """It exists, is open, and belongs to what is asked for."""
+    UNCHECKED = "unchecked"
+    """Nobody could look, and the catalog lets that pass."""
+    UNKNOWN = "unknown"
+    """Nothing here looks tickets up: it is text, and no rule sees it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """Facts of the world that a decision was made on, beside directory, catalog and policy."""
+
+    freeze: str = ""
+    """The change freeze that is on while the window lasts; empty for none."""
+    ticket: Looked | None = None
+    """None where the ask names no ticket."""
+    incident: Looked | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,11 +75,20 @@ class Approver:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Escalation:
+    """Who joins those asked, once their stage has waited for so long."""
+
+    after: timedelta
+    to: Approver
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
     """So many yeses from any of these."""
 
     count: int
     approvers: tuple[Approver, ...]
+    escalation: Escalation | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +131,29 @@ class Denied:
     kind: Literal["denied"] = "denied"
 
 
-Decision = Activate | NeedsApproval | Denied
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """Who must look at a break-glass grant afterwards, and by when."""
+
+    within: timedelta
+    """Counted from when the access was given."""
+    by: Stage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakGlass:
+    """Policy lets the person in now, past whoever would have been asked, and it is reviewed."""
+
+    rules: tuple[RuleId, ...]
+    review: Review
+    notify: tuple[Approver, ...] = ()
+    """Who hears of it at once, beside those skipped and those who review."""
+    skipped: Approval | None = None
+    """Whose yes it would have taken without; None where no rule let anybody ask."""
+    kind: Literal["break-glass"] = "break-glass"
+
+
+Decision = Activate | NeedsApproval | BreakGlass | Denied
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,3 +171,5 @@ class PolicyRef:
     """Which policy text decided."""
 
     sha256: Digest
+    number: int = 0
+    """Rises with each text that was taken up; 0 for one that never was (a rulebook alone)."""

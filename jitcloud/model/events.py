@@ -7,7 +7,16 @@ from datetime import datetime
 from typing import Literal
 
 from jitcloud.model.catalog import Token
-from jitcloud.model.decisions import Approval, Ask, Decision, PolicyRef
+from jitcloud.model.controls import Adopted, AllEnding, EndAll, Resumed, Stopped
+from jitcloud.model.decisions import (
+    Approval,
+    Approver,
+    Ask,
+    BreakGlass,
+    Decision,
+    Facts,
+    PolicyRef,
+)
 from jitcloud.model.grants import Cause, Evidence, Guarantee, Places, Plan, Window
 from jitcloud.model.ids import Digest, PersonId, RequestId, RuleId
 
@@ -30,7 +39,28 @@ class Decided:
     policy: PolicyRef
     lapses_at: datetime
     """Unless approved (or, once allowed, activated) by then, the request lapses."""
+    facts: Facts = field(default_factory=Facts)
     type: Literal["decided"] = "decided"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GlassBroken:
+    """Policy lets somebody in who broke the glass; a review must follow. Decisive."""
+
+    decision: BreakGlass
+    policy: PolicyRef
+    lapses_at: datetime
+    facts: Facts = field(default_factory=Facts)
+    type: Literal["glass-broken"] = "glass-broken"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Escalated:
+    """A stage has waited for long enough; these are asked as well from now on."""
+
+    stage: int
+    to: tuple[Approver, ...]
+    type: Literal["escalated"] = "escalated"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +82,7 @@ class Approved:
     rules: tuple[RuleId, ...]
     policy: PolicyRef
     lapses_at: datetime
+    facts: Facts = field(default_factory=Facts)
     type: Literal["approved"] = "approved"
 
 
@@ -91,6 +122,25 @@ class Activated:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Extended:
+    """An extension was let in: its parent holds the later deadline, from the same commit on."""
+
+    window: Window
+    policy: PolicyRef
+    type: Literal["extended"] = "extended"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prolonged:
+    """A grant has a later deadline: what an extension was let in for."""
+
+    by: RequestId
+    """The extension, whose own trail proves it."""
+    window: Window
+    type: Literal["prolonged"] = "prolonged"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Issuing:
     """Credentials are about to be minted. Recorded before; dead for sure at ``dead_by``."""
 
@@ -127,20 +177,52 @@ class Failed:
     type: Literal["failed"] = "failed"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reviewed:
+    """Somebody has looked at what was done with a broken glass. Decisive."""
+
+    by: PersonId
+    fine: bool
+    """Whether the glass was broken rightly; a no is told, and reviewed all the same."""
+    note: str
+    done: bool
+    """Whether everybody who must look has done so by now."""
+    type: Literal["reviewed"] = "reviewed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewMissed:
+    """The time for a review has passed: the person breaks no glass again before it is done."""
+
+    type: Literal["review-missed"] = "review-missed"
+
+
 Happening = (
     Asked
     | Decided
+    | GlassBroken
+    | Escalated
     | Voted
     | Approved
     | Withdrawn
     | Lapsed
     | Activating
     | Activated
+    | Extended
+    | Prolonged
     | Issuing
     | Ending
     | Ended
     | Failed
+    | Reviewed
+    | ReviewMissed
+    | Adopted
+    | Stopped
+    | Resumed
+    | EndAll
+    | AllEnding
 )
+"""What may stand in a trail; the last five only in that of the deployment itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

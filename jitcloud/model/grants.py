@@ -77,6 +77,8 @@ class State(StrEnum):
     WITHDRAWN = "withdrawn"
     FAILED = "failed"
     ENDED = "ended"
+    EXTENDED = "extended"
+    """An extension that was let in: its parent holds the later deadline."""
 
     @property
     def is_finished(self) -> bool:
@@ -84,7 +86,16 @@ class State(StrEnum):
         return self in FINISHED
 
 
-FINISHED = frozenset({State.DENIED, State.LAPSED, State.WITHDRAWN, State.FAILED, State.ENDED})
+FINISHED = frozenset(
+    {
+        State.DENIED,
+        State.LAPSED,
+        State.WITHDRAWN,
+        State.FAILED,
+        State.ENDED,
+        State.EXTENDED,
+    }
+)
 
 
 class Cause(StrEnum):
@@ -93,6 +104,8 @@ class Cause(StrEnum):
     DEADLINE = "deadline"
     GIVEN_BACK = "given-back"
     REVOKED = "revoked"
+    DISABLED = "disabled"
+    """The directory no longer knows the person, or has disabled them."""
     FAILED = "failed"
     """The cloud refused to let the person in; what may have landed is being removed."""
 

@@ -36,6 +36,14 @@ class Request:
     """How many sets of credentials were begun."""
     credentials_dead_by: datetime | None = None
     """When the last of them has surely expired at the cloud."""
+    escalated: tuple[int, ...] = ()
+    """The stages whose waiting was escalated."""
+    prolonged_by: tuple[RequestId, ...] = ()
+    """The extensions that gave it its deadline, the last one last."""
+    review_by: datetime | None = None
+    """Until when it must be reviewed; None where no review is outstanding."""
+    review_missed: bool = False
+    reviews: tuple[Vote, ...] = ()
     cause: Cause | None = None
     reason: str = ""
     evidence: Evidence | None = None

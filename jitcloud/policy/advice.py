@@ -11,9 +11,11 @@ from datetime import timedelta
 from itertools import combinations
 
 from jitcloud.durations import format_duration
-from jitcloud.model import Activate, Ask, Decision, Denied, NeedsApproval
+from jitcloud.model import Activate, Ask, BreakGlass, Decision, Denied, NeedsApproval
 from jitcloud.policy import wording
 from jitcloud.policy.entities import World
+
+Allowed = Activate | NeedsApproval | BreakGlass
 
 Decide = Callable[[Ask, World], Decision]
 """Judges an ask as the broker would when it is made, with these facts of the world."""
@@ -32,7 +34,7 @@ class Offer:
     """A duration that could be had, and how."""
 
     duration: timedelta
-    decision: Activate | NeedsApproval
+    decision: Allowed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,8 @@ class Change:
     """With an incident that is found open."""
     within: timedelta | None = None
     """For no longer than this."""
+    break_glass: bool = False
+    """By breaking the glass."""
 
     def apply(self, ask: Ask, world: World) -> tuple[Ask, World]:
         """Return the ask, and the world it is made in, with this changed."""
@@ -57,6 +61,7 @@ class Change:
                 mfa_age=timedelta() if self.sign_in else ask.mfa_age,
                 ticket=ask.ticket or _SOME if self.ticket else ask.ticket,
                 incident=ask.incident or _SOME if self.incident else ask.incident,
+                break_glass=self.break_glass or ask.break_glass,
             ),
             replace(
                 world,
@@ -71,7 +76,7 @@ class Hint:
     """The least that would have to be different for an ask to be let through."""
 
     change: Change
-    decision: Activate | NeedsApproval
+    decision: Allowed
     sentence: str
     """For the person who asks."""
 
@@ -117,6 +122,8 @@ def _combinations(ask: Ask, world: World) -> Iterator[frozenset[str]]:
         "ticket": ask.ticket is None or not world.ticket_verified,
         "incident": ask.incident is None or not world.incident_verified,
         "within": True,
+        # The last: it comes after all else that takes as many changes.
+        "break_glass": not ask.break_glass,
     }
     names = [name for name, is_possible in possible.items() if is_possible]
     for count in range(1, len(names) + 1):
@@ -126,7 +133,10 @@ def _combinations(ask: Ask, world: World) -> Iterator[frozenset[str]]:
 def _changes(names: frozenset[str], ask: Ask, ladder: Sequence[timedelta]) -> Iterator[Change]:
     """Yield these things changed, the longest duration first if that is one of them."""
     facts = Change(
-        sign_in="sign_in" in names, ticket="ticket" in names, incident="incident" in names
+        sign_in="sign_in" in names,
+        ticket="ticket" in names,
+        incident="incident" in names,
+        break_glass="break_glass" in names,
     )
     if "within" not in names:
         yield facts
@@ -136,16 +146,21 @@ def _changes(names: frozenset[str], ask: Ask, ladder: Sequence[timedelta]) -> It
             yield replace(facts, within=duration)
 
 
-def _sentence(change: Change, ask: Ask, decision: Activate | NeedsApproval) -> str:
-    said = "This would be allowed"
-    if change.within is not None:
-        said += f" within {format_duration(change.within)}"
+def _sentence(change: Change, ask: Ask, decision: Allowed) -> str:
+    within = "" if change.within is None else f" within {format_duration(change.within)}"
     needed = list(_needed(change, ask))
-    if needed:
-        said += f" with {_listed(needed)}"
-    if isinstance(decision, NeedsApproval):
-        said += f", after a yes from {wording.approval(decision.approval)}"
-    return f"{said}."
+    having = f" with {_listed(needed)}" if needed else ""
+    match decision:
+        case BreakGlass():
+            how = "".join(f",{each}" for each in (within, having) if each)
+            return (
+                f"This could be had at once by breaking the glass{how}; it is reviewed afterwards."
+            )
+        case NeedsApproval():
+            after = f", after a yes from {wording.approval(decision.approval)}"
+            return f"This would be allowed{within}{having}{after}."
+        case Activate():
+            return f"This would be allowed{within}{having}."
 
 
 def _needed(change: Change, ask: Ask) -> Iterator[str]:

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, model_validator
 
 from jitcloud.durations import parse_duration
 from jitcloud.errors import Misconfigured
 from jitcloud.files import parse_table, read_toml, unknown_key
+from jitcloud.local_time import instant
 from jitcloud.text import one_line, printable, quoted
 
 UNKNOWN = "unknown"
 """The age of a sign-in that nobody knows of."""
 
 NOBODY = "nobody"
-"""Whom an approval waits for once it is met."""
+"""Whom an approval waits for once it is met, and who is skipped where nobody could be asked."""
+
+_LATER = re.compile(r"(?P<who>.+?) +after +(?P<time>\S+)")
 
 _NOON = datetime(2030, 1, 8, 12)  # noqa: DTZ001 - on a Tuesday, in the zone of the entitlement
 
@@ -36,6 +39,12 @@ def _age(value: object) -> object:
 def _line(text: str) -> str:
     return one_line(text, "text", limit=300)
 
+
+_OF_ONE_ANSWER = {
+    "request": ("approval", "waits_for"),
+    "break-glass": ("review", "notify", "skipped"),
+    "deny": ("because",),
+}
 
 _Line = Annotated[str, AfterValidator(_line)]
 _Duration = Annotated[timedelta, BeforeValidator(_duration)]
@@ -56,23 +65,36 @@ class _Facts(BaseModel):
 
 
 class Case(_Facts):
-    """One row: an ask or a vote, and what policy is meant to say to it."""
+    """One row: an ask, a vote or a brake, and what policy is meant to say to it."""
 
     says: _Line
     """The row in words; it names the row in messages."""
     who: _Line
-    what: _Line
-    duration: _Duration
+    what: _Line | None = None
+    duration: _Duration | None = None
+    break_glass: bool = False
     approves: _Line | None = None
     """Whose ask it is that ``who`` votes on; ``mfa`` is then the voter's."""
     votes: tuple[_Line, ...] = ()
-    """Who has said yes before, in this order, each just signed in."""
-    expect: Literal["activate", "request", "approve", "deny"]
+    """Who has said yes before, in this order, each just signed in; see ``cast``."""
+    after: _Duration | None = None
+    """How long after the ask it is; else when the last of the votes was given, or at once."""
+    stops: _Line | None = None
+    """What ``who`` would stop: ``everything``, ``cloud aws``, ``entitlement ID``, ``person ID``."""
+    ends: _Line | None = None
+    """What ``who`` would end, the same way."""
+    expect: Literal["activate", "request", "break-glass", "approve", "stop", "end", "deny"]
     rules: tuple[str, ...] | None = None
     """Every rule that decided; None: whichever."""
     approval: _Line | None = None
     waits_for: _Line | None = None
     """Whose yes is still missing after the votes, or ``nobody``."""
+    review: _Line | None = None
+    """Who looks at it afterwards, and within what time."""
+    notify: _Line | None = None
+    """Who hears of it at once."""
+    skipped: _Line | None = None
+    """Whose yes it goes past, or ``nobody``."""
     because: _Line | None = None
     """Something the person refused is told."""
 
@@ -86,28 +108,54 @@ class Case(_Facts):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        if (self.approves is not None) != (self.expect == "approve") and self.expect != "deny":
-            raise ValueError('approves goes with expect = "approve" or "deny", and with no other')
-        if self.expect != "request" and (self.approval is not None or self.waits_for is not None):
-            raise ValueError('approval and waits_for go with expect = "request"')
-        if self.because is not None and self.expect != "deny":
-            raise ValueError('because goes with expect = "deny"')
-        if self.votes and self.approves is None and self.waits_for is None:
-            raise ValueError('votes need waits_for: who is still missing then, or "nobody"')
+        wrong = next(_contradictions(self), None)
+        if wrong is not None:
+            raise ValueError(wrong)
         return self
 
+    @property
+    def cast(self) -> tuple[tuple[str, timedelta], ...]:
+        """Who has said yes, and how long after the ask: ``petra after 31m``, or with the last."""
+        found: list[tuple[str, timedelta]] = []
+        at = timedelta()
+        for vote in self.votes:
+            later = _LATER.fullmatch(vote)
+            at = at if later is None else parse_duration(later["time"])
+            found.append((vote if later is None else later["who"], at))
+        return tuple(found)
+
+    @property
+    def waited(self) -> timedelta:
+        """How long after the ask it is."""
+        return max((self.after or timedelta(), *(at for _, at in self.cast)))
+
     def start_in(self, zone: str) -> datetime:
-        """Return when the window begins. Raises ``ValueError`` for an hour that a zone skips."""
-        start = self.start or _NOON
-        if start.tzinfo is not None:
-            return start.astimezone(UTC)
-        local = ZoneInfo(zone)
-        found = start.replace(tzinfo=local)
-        if found.utcoffset() != found.replace(fold=1).utcoffset():
-            raise ValueError(
-                f"In {zone} the clock is changed at {start}; write the start with its offset."
-            )
-        return found.astimezone(UTC)
+        """Return when the window begins, in UTC. Raises ``Invalid``, as ``instant`` does."""
+        return instant(self.start or _NOON, zone)
+
+
+def _contradictions(case: Case) -> Iterator[str]:
+    """Yield what of a case does not go together."""
+    brakes = {"stop": case.stops, "end": case.ends}
+    if any(brakes.values()):
+        of_asks = (case.what, case.duration, case.approves, case.after, case.votes)
+        if all(brakes.values()) or any(of_asks) or case.break_glass:
+            yield "stops and ends stand alone, each in a case of its own: nothing is asked for"
+    elif case.what is None or case.duration is None:
+        yield "what and duration are missing; add them (only stops and ends go without)"
+    for verb, key in (("approve", "approves"), ("stop", "stops"), ("end", "ends")):
+        if (getattr(case, key) is not None) != (case.expect == verb) and case.expect != "deny":
+            yield f'{key} goes with expect = "{verb}" or "deny", and with no other'
+    for verb, keys in _OF_ONE_ANSWER.items():
+        if case.expect != verb and any(getattr(case, key) is not None for key in keys):
+            yield f'{" and ".join(keys)} go{"es" * (len(keys) == 1)} with expect = "{verb}"'
+    if case.expect == "break-glass" and not case.break_glass:
+        yield 'expect = "break-glass" goes with break_glass = true'
+    if (case.votes or case.after) and case.approves is None and case.waits_for is None:
+        yield 'votes and after need waits_for: who is still missing then, or "nobody"'
+    times = [at for _, at in case.cast]
+    if times != sorted(times) or (case.after is not None and case.waited > case.after):
+        yield "votes stand in the order in which they are given, and after is not before the last"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

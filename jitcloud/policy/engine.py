@@ -1,21 +1,20 @@
-"""Judges asks and votes by Cedar rules. Whatever cannot be evaluated is denied."""
+"""Judges asks, votes and brakes by Cedar rules. Whatever cannot be evaluated is denied."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
 import cedarpy
 
-from jitcloud.approval import combine
 from jitcloud.errors import Misconfigured
 from jitcloud.model import (
     Activate,
-    Approval,
     Ask,
+    BreakGlass,
     Decision,
     Denied,
     Digest,
@@ -24,13 +23,15 @@ from jitcloud.model import (
     Person,
     PolicyRef,
     RuleId,
+    Scope,
     Stage,
     Window,
 )
-from jitcloud.policy.approvals import ApprovalRule
-from jitcloud.policy.entities import Question, World, about_ask, about_vote, uid
-from jitcloud.policy.known import Known
+from jitcloud.policy.entities import Question, World, about_ask, about_brake, about_vote
+from jitcloud.policy.evaluate import Answer, Evaluator, unevaluated
+from jitcloud.policy.known import Known, named
 from jitcloud.policy.lint import lint
+from jitcloud.policy.names import Related
 from jitcloud.policy.source import (
     GUARDRAILS,
     Finding,
@@ -38,26 +39,36 @@ from jitcloud.policy.source import (
     digest,
     parse,
     read_folder,
-    schema,
     shipped,
 )
+from jitcloud.policy.terms import Terms
 from jitcloud.ports import Directory
 from jitcloud.text import printable
 
-# In the order of preference: the first that is allowed is the verdict.
-_VERBS = ("activate", "request")
-
-ANSWERS = 64
-"""How many of the last questions to Cedar are remembered with their answers."""
+Brake = Literal["stop", "end"]
 
 _DISABLED = "Your account is disabled in the directory."
 _NO_MANAGER = (
     "This needs a yes from your manager, but the directory names none for you; ask whoever keeps"
     " the directory to add yours."
 )
+_NO_REVIEWER = (
+    "Your manager would have to review this, but the directory names none for you; ask whoever"
+    " keeps the directory to add yours."
+)
 _NO_VOTE = "No rule lets you approve this."
+_NO_INCIDENT = "Breaking the glass takes an incident; open one and name it."
+_NO_GLASS = "No rule lets you break the glass for this as you asked for it."
+_ASK_INSTEAD = "You can ask for it without breaking the glass; that takes a yes from others."
 
-_POLICY_ID = re.compile(r"`policy([0-9]+)`")
+
+def verbs_of(ask: Ask) -> tuple[str, ...]:
+    """Return what Cedar is asked about, in the order of preference: the first allowed counts.
+
+    But whoever breaks the glass gets in at once or not at all: a request is then only looked at
+    for whose yes is passed over.
+    """
+    return ("activate", "request", "breakGlass") if ask.break_glass else ("activate", "request")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,13 +79,21 @@ class Policy:
     """Of all texts that judge: the organisation's, the guardrails and the schema."""
     rules: tuple[Rule, ...] = field(repr=False)
     """Every rule, the guardrails first; Cedar's ``policyN`` is the N-th of them."""
-    _set: cedarpy.PolicySet = field(repr=False)
-    _approvals: Mapping[int, ApprovalRule] = field(repr=False)
+    _cedar: Evaluator = field(repr=False)
+    _terms: Terms = field(repr=False)
     _groups: frozenset[str] = field(repr=False)
     """Every group that a rule names."""
-    _answers: dict[tuple[str, ...], list[cedarpy.AuthzResult] | Denied] = field(
-        default_factory=dict, repr=False, compare=False
-    )
+
+    @classmethod
+    def of(cls, rules: Sequence[Rule], policies: cedarpy.PolicySet, digest: Digest) -> Policy:
+        """Judge by rules that were checked; ``policies`` are the same, for Cedar."""
+        return cls(
+            digest=digest,
+            rules=tuple(rules),
+            _cedar=Evaluator(tuple(rules), policies),
+            _terms=Terms.of(rules),
+            _groups=named(rules, "Group"),
+        )
 
     @classmethod
     def load(cls, folder: Path, *, catalog: Iterable[Entitlement], directory: Directory) -> Policy:
@@ -113,33 +132,13 @@ class Policy:
         if all(rule.file == GUARDRAILS for rule in rules):
             message = "The policy has no rule, so nobody could have anything; write the first one."
             raise Misconfigured(message)
-        return cls(
-            digest=digest(texts),
-            rules=tuple(rules),
-            _set=cedarpy.PolicySet.from_str("\n".join(files.values())),
-            _approvals={
-                number: ApprovalRule.parse(rule.annotations["approval"])
-                for number, rule in enumerate(rules)
-                if "approval" in rule.annotations
-            },
-            _groups=frozenset(
-                uid.id
-                for rule in rules
-                for uid in cedarpy.pst.entity_uids(rule.cedar)
-                if str(uid.type) == "Group"
-            ),
-        )
+        policies = cedarpy.PolicySet.from_str("\n".join(files.values()))
+        return cls.of(rules, policies, digest(texts))
 
     @classmethod
     def nothing(cls) -> Policy:
         """The policy under which nobody may have anything."""
-        return cls(
-            digest=digest({}),
-            rules=(),
-            _set=cedarpy.PolicySet.from_str(""),
-            _approvals={},
-            _groups=frozenset(),
-        )
+        return cls.of((), cedarpy.PolicySet.from_str(""), digest({}))
 
     @property
     def ref(self) -> PolicyRef:
@@ -158,21 +157,16 @@ class Policy:
             return Denied(because=(_DISABLED,))
         if ask.duration <= timedelta() or window.deadline <= window.start:
             return Denied(because=("The window is empty; ask for at least a second.",))
+        if ask.break_glass and ask.incident is None:
+            return Denied(because=(_NO_INCIDENT,))
         try:
             question = about_ask(ask, person, world, window, self._groups)
         except ValueError as exc:
-            return _unevaluated(str(exc))
-        results = self._evaluate(_VERBS, question)
-        if isinstance(results, Denied):
-            return results
-        for verb, result in zip(_VERBS, results, strict=True):
-            if result.allowed:
-                return self._let_in(verb, result, ask.entitlement, person)
-        otherwise = (
-            "No rule lets you have this as you asked for it; try a shorter time, or ask"
-            f" {printable(ask.entitlement.owner)} which rule could."
-        )
-        return self._refusal(results, otherwise)
+            return unevaluated(str(exc))
+        answers = self._cedar.ask(verbs_of(ask), question)
+        if isinstance(answers, Denied):
+            return answers
+        return self._verdict(ask, answers, person)
 
     def may_vote(
         self,
@@ -187,93 +181,99 @@ class Policy:
         """
         if voter.disabled:
             return Denied(because=(_DISABLED,))
-        results = self._evaluate(
-            ("approve",), about_vote(voter, mfa_age, request_person, stages, self._groups)
-        )
-        if isinstance(results, Denied):
-            return results
-        if all(result.allowed for result in results):
-            return None
-        return self._refusal(results, _NO_VOTE)
+        question = about_vote(voter, mfa_age, request_person, stages, self._groups)
+        said = self._permits("approve", question, _NO_VOTE)
+        return said if isinstance(said, Denied) else None
 
-    def _evaluate(
-        self, verbs: Sequence[str], question: Question
-    ) -> list[cedarpy.AuthzResult] | Denied:
-        """Ask Cedar about each verb. Any error, of any rule, for any verb, is a denial.
+    def may_brake(  # noqa: PLR0913, PLR0917 - each one a fact of the brake
+        self,
+        verb: Brake,
+        person: Person,
+        mfa_age: timedelta | None,
+        scope: Scope,
+        entitlement: Entitlement | None,
+        about: Person | None,
+    ) -> Denied | None:
+        """Decide whether somebody may use a brake; see ``brake``."""
+        said = self.brake(verb, person, mfa_age, scope, entitlement, about)
+        return said if isinstance(said, Denied) else None
 
-        Cedar skips a rule that errs. That is safe for a permit; a skipped forbid lets in.
+    def brake(  # noqa: PLR0913, PLR0917 - each one a fact of the brake
+        self,
+        verb: Brake,
+        person: Person,
+        mfa_age: timedelta | None,
+        scope: Scope,
+        entitlement: Entitlement | None,
+        about: Person | None,
+    ) -> tuple[RuleId, ...] | Denied:
+        """Decide whether somebody may stop what would be activated, or end what is held.
+
+        ``entitlement`` and ``about`` are what the scope names, as catalog and directory have it
+        now; None where it names none, or where it is gone: then no rule can look at it.
+        Returns the rules that permit it.
         """
-        # The same question has the same answer: an ask that is let in at once is judged when it
-        # is made and again when it is activated, an instant later.
-        same = (
-            *verbs,
-            question.context,
-            question.entities,
-            str((question.principal, question.resource)),
+        if person.disabled:
+            return Denied(because=(_DISABLED,))
+        otherwise = (
+            "No rule lets you use this brake; whoever keeps the policy would have to permit you"
+            f' Action::"{verb}".'
         )
-        known = self._answers.get(same)
-        if known is None:
-            known = self._ask_cedar(verbs, question)
-            if len(self._answers) >= ANSWERS:
-                self._answers.clear()
-            self._answers[same] = known
-        return known
+        question = about_brake(person, mfa_age, scope, entitlement, about, self._groups)
+        return self._permits(verb, question, otherwise)
 
-    def _ask_cedar(
-        self, verbs: Sequence[str], question: Question
-    ) -> list[cedarpy.AuthzResult] | Denied:
-        requests = [
-            {
-                "principal": question.principal,
-                "action": uid("Action", verb),
-                "resource": question.resource,
-                "context": question.context,
-            }
-            for verb in verbs
-        ]
-        try:
-            known = cedarpy.Entities.from_json_str(question.entities, schema())
-            results = cedarpy.is_authorized_batch(requests, self._set, known, schema())
-        except ValueError:  # what cedarpy raises for entities that do not fit the schema
-            return _unevaluated("What directory and catalog say does not fit the policy's schema.")
-        errors = [error for result in results for error in result.diagnostics.errors]
-        if errors:
-            return self._failed(errors)
-        return results
+    def _permits(
+        self, verb: str, question: Question, otherwise: str
+    ) -> tuple[RuleId, ...] | Denied:
+        answers = self._cedar.ask((verb,), question)
+        if isinstance(answers, Denied):
+            return answers
+        if answers[verb].allowed:
+            return self._cedar.ids(answers[verb].rules)
+        return self._refusal(answers.values(), otherwise)
 
-    def _failed(self, errors: Iterable[str]) -> Denied:
-        numbers = {int(number) for error in errors for number in _POLICY_ID.findall(error)}
-        rules = tuple(self.rules[number].id for number in sorted(numbers))
-        return _unevaluated(f"These rules fail: {', '.join(rules) or 'all'}.", rules)
+    def _verdict(self, ask: Ask, answers: Mapping[str, Answer], person: Person) -> Decision:
+        owner = ask.entitlement.owner
+        related = Related(owner=owner, manager=person.manager)
+        if answers["activate"].allowed:
+            return Activate(rules=self._cedar.ids(answers["activate"].rules))
+        if ask.break_glass:
+            return self._break_glass(answers, related)
+        if answers["request"].allowed:
+            return self._needs_approval(answers["request"], related)
+        otherwise = (
+            "No rule lets you have this as you asked for it; try a shorter time, or ask"
+            f" {printable(owner)} which rule could."
+        )
+        return self._refusal(answers.values(), otherwise)
 
-    def _matched(self, results: Iterable[cedarpy.AuthzResult]) -> list[int]:
-        """Return the rules that decided, in the order of the policy (Cedar's order varies)."""
-        reasons = {reason for result in results for reason in result.diagnostics.reasons}
-        return sorted(int(reason.removeprefix("policy")) for reason in reasons)
+    def _needs_approval(self, answer: Answer, related: Related) -> Decision:
+        rules = self._cedar.ids(answer.rules)
+        approval = self._terms.approval(answer.rules, related)
+        if approval is None:
+            return Denied(because=(_NO_MANAGER,), rules=rules)
+        return NeedsApproval(rules=rules, approval=approval)
 
-    def _let_in(
-        self, verb: str, result: cedarpy.AuthzResult, entitlement: Entitlement, person: Person
-    ) -> Decision:
-        matched = self._matched([result])
-        ids = tuple(self.rules[number].id for number in matched)
-        if verb == "activate":
-            return Activate(rules=ids)
-        approvals: list[Approval] = []
-        for number in matched:
-            approval = self._approvals[number].resolve(entitlement.owner, person.manager)
-            if approval is None:
-                return Denied(because=(_NO_MANAGER,), rules=ids)
-            approvals.append(approval)
-        return NeedsApproval(rules=ids, approval=combine(approvals))
+    def _break_glass(self, answers: Mapping[str, Answer], related: Related) -> Decision:
+        asking, breaking = answers["request"], answers["breakGlass"]
+        skipped = self._terms.approval(asking.rules, related) if asking.allowed else None
+        if not breaking.allowed:
+            # What keeps them from having it at once was not asked about.
+            refusal = self._refusal([breaking], _NO_GLASS)
+            if skipped is None:
+                return refusal
+            return replace(refusal, because=(*refusal.because, _ASK_INSTEAD))
+        rules = self._cedar.ids(breaking.rules)
+        review = self._terms.review(breaking.rules, related)
+        if review is None:
+            return Denied(because=(_NO_REVIEWER,), rules=rules)
+        notify = self._terms.notify(breaking.rules, related)
+        return BreakGlass(rules=rules, review=review, notify=notify, skipped=skipped)
 
-    def _refusal(self, results: Sequence[cedarpy.AuthzResult], otherwise: str) -> Denied:
-        forbids = [self.rules[number] for number in self._matched(results)]
+    def _refusal(self, answers: Iterable[Answer], otherwise: str) -> Denied:
+        numbers = {number for each in answers if not each.allowed for number in each.rules}
+        forbids = [self.rules[number] for number in sorted(numbers)]
         sentences = dict.fromkeys(rule.annotations["because"] for rule in forbids)
         return Denied(
             because=tuple(sentences) or (otherwise,), rules=tuple(rule.id for rule in forbids)
         )
-
-
-def _unevaluated(why: str, rules: tuple[RuleId, ...] = ()) -> Denied:
-    because = f"The policy could not be evaluated; tell whoever keeps it. {why}"
-    return Denied(because=(because,), rules=rules)

@@ -12,13 +12,28 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from jitcloud.model import SKEW, Approver, Ask, Person, Stage, Window
+from jitcloud.model import (
+    SKEW,
+    Approver,
+    Ask,
+    Entitlement,
+    Person,
+    PersonId,
+    Reach,
+    Scope,
+    Stage,
+    Window,
+)
 from jitcloud.text import quoted
 
 Json = dict[str, object]
 
 _MILLISECOND = timedelta(milliseconds=1)
 _MICROSECOND = timedelta(microseconds=1)
+
+# There is but one at a time, and no rule can name it.
+_REQUEST = ("Request", "this")
+_BRAKE = ("Brake", "this")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,19 +48,33 @@ class World:
     """The incident of the ask was found open: only then does policy see it."""
 
 
+def uid(kind: str, name: str) -> Json:
+    # The form with type and id takes any id, quotes and line ends included.
+    return {"type": kind, "id": name}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """All that Cedar needs but the verb. Groups, labels and the manager are known by id alone."""
 
-    principal: Json
-    resource: Json
+    principal: PersonId
+    resource: tuple[str, str]
+    """Its type and id."""
     context: str
     entities: str
 
-
-def uid(kind: str, name: str) -> Json:
-    # The form with type and id takes any id, quotes and line ends included.
-    return {"type": kind, "id": name}
+    def requests(self, verbs: Iterable[str]) -> list[Json]:
+        """Ask it about each verb."""
+        principal, resource = uid("User", self.principal), uid(*self.resource)
+        return [
+            {
+                "principal": principal,
+                "action": uid("Action", verb),
+                "resource": resource,
+                "context": self.context,
+            }
+            for verb in verbs
+        ]
 
 
 def about_ask(
@@ -55,25 +84,12 @@ def about_ask(
 
     ``named`` holds every group that a rule names. A rule can reach no other, save the owner.
     """
-    entitlement = ask.entitlement
-    asked = uid("Entitlement", entitlement.id)
-    entity: Json = {
-        "uid": asked,
-        "attrs": {
-            "cloud": uid("Cloud", entitlement.cloud),
-            "privilege": uid("Privilege", entitlement.privilege),
-            "owner": uid("Group", entitlement.owner),
-        },
-        "parents": [
-            uid("Environment", entitlement.environment),
-            *(uid("Label", label) for label in entitlement.labels),
-        ],
-    }
+    thing = ask.entitlement
     return Question(
-        principal=uid("User", person.id),
-        resource=asked,
+        principal=person.id,
+        resource=("Entitlement", thing.id),
         context=json.dumps(_context(ask, world, window)),
-        entities=json.dumps([_user(person, named | {entitlement.owner}), entity]),
+        entities=json.dumps([_user(person, named | {thing.owner}), _entitlement(thing)]),
     )
 
 
@@ -86,9 +102,8 @@ def about_vote(
 ) -> Question:
     """Put a vote to Cedar, on a request of whose approval these stages are open."""
     approvers = {who for stage in stages for need in stage.needs for who in need.approvers}
-    asked = uid("Request", "this")  # there is but one, and no rule can name it
     entity: Json = {
-        "uid": asked,
+        "uid": uid(*_REQUEST),
         "attrs": {
             "requester": uid("User", requester.id),
             "approverGroups": _of_kind(approvers, "group", "Group"),
@@ -97,14 +112,62 @@ def about_vote(
         },
         "parents": [],
     }
-    people = [voter] if voter.id == requester.id else [voter, requester]
     within = named | {who.id for who in approvers}
     return Question(
-        principal=uid("User", voter.id),
-        resource=asked,
+        principal=voter.id,
+        resource=_REQUEST,
         context=json.dumps(_sign_in(mfa_age)),
-        entities=json.dumps([*(_user(person, within) for person in people), entity]),
+        entities=json.dumps([*_users((voter, requester), within), entity]),
     )
+
+
+def about_brake(  # noqa: PLR0913, PLR0917 - each one a fact of the brake
+    person: Person,
+    mfa_age: timedelta | None,
+    scope: Scope,
+    entitlement: Entitlement | None,
+    about: Person | None,
+    named: frozenset[str],
+) -> Question:
+    """Put a brake to Cedar. What it is about may be gone, and is then not there for rules."""
+    attrs: Json = {"everything": scope.reach is Reach.EVERYTHING}
+    people, entities, within = [person], [], named
+    if scope.reach is Reach.CLOUD:
+        attrs["cloud"] = uid("Cloud", scope.id)
+    if scope.reach is Reach.ENTITLEMENT and entitlement is not None:
+        attrs["entitlement"] = uid("Entitlement", entitlement.id)
+        entities.append(_entitlement(entitlement))
+        within |= {entitlement.owner}
+    if scope.reach is Reach.PERSON and about is not None:
+        attrs["person"] = uid("User", about.id)
+        people.append(about)
+    entities.append({"uid": uid(*_BRAKE), "attrs": attrs, "parents": []})
+    return Question(
+        principal=person.id,
+        resource=_BRAKE,
+        context=json.dumps(_sign_in(mfa_age)),
+        entities=json.dumps([*_users(people, within), *entities]),
+    )
+
+
+def _entitlement(thing: Entitlement) -> Json:
+    return {
+        "uid": uid("Entitlement", thing.id),
+        "attrs": {
+            "cloud": uid("Cloud", thing.cloud),
+            "privilege": uid("Privilege", thing.privilege),
+            "owner": uid("Group", thing.owner),
+        },
+        "parents": [
+            uid("Environment", thing.environment),
+            *(uid("Label", label) for label in thing.labels),
+        ],
+    }
+
+
+def _users(people: Iterable[Person], within: frozenset[str]) -> list[Json]:
+    # Somebody may be there twice: who brakes themselves, or votes on their own.
+    return [_user(person, within) for person in {each.id: each for each in people}.values()]
 
 
 def _user(person: Person, within: frozenset[str]) -> Json:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from jitcloud.errors import NotFound, Refused
 from jitcloud.model import Approver, Entitlement, GroupId, Person, PersonId, RotationId
 from jitcloud.policy.approvals import ApprovalRule
-from jitcloud.policy.explain import named
+from jitcloud.policy.known import named
+from jitcloud.policy.names import Name
+from jitcloud.policy.reviews import ReviewRule
 from jitcloud.policy.source import Rule
 from jitcloud.ports import Directory
 
@@ -63,7 +65,7 @@ class Named:
 
     @classmethod
     def by(cls, rules: Iterable[Rule], catalog: Iterable[Entitlement]) -> Named:
-        """Find what the rules name, in conditions and in approvals, and who owns something."""
+        """Find what the rules name, in conditions and annotations, and who owns something."""
         rules = tuple(rules)
         asked = [who for rule in rules for who in _approvers(rule)]
         owners = {str(thing.owner) for thing in catalog}
@@ -85,9 +87,13 @@ class Named:
         return (*(person for person in found if person is not None), ANYBODY)
 
 
-def _approvers(rule: Rule) -> tuple[Approver, ...]:
-    text = rule.annotations.get("approval")
-    return () if text is None else ApprovalRule.parse(text).approvers
+def _approvers(rule: Rule) -> Iterator[Approver]:
+    names: list[Name] = []
+    if "approval" in rule.annotations:
+        names += ApprovalRule.of(rule.annotations).names
+    if "review" in rule.annotations:
+        names += ReviewRule.of(rule.annotations).names
+    return (name for name in names if isinstance(name, Approver))
 
 
 def _ids(approvers: Iterable[Approver], kind: str) -> frozenset[str]:

@@ -6,7 +6,7 @@ permits and forbids apart, because next to a forbid Cedar no longer names the pe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import assert_never
 
@@ -15,9 +15,9 @@ from cedarpy import pst
 
 from jitcloud.errors import NotFound, Refused
 from jitcloud.model import (
-    Approval,
     Approver,
     Ask,
+    BreakGlass,
     Decision,
     GroupId,
     Need,
@@ -26,20 +26,19 @@ from jitcloud.model import (
     PersonId,
     RotationId,
     RuleId,
+    Stage,
     Window,
 )
 from jitcloud.policy.advice import Decide, Hint, Offer, hints, offered
-from jitcloud.policy.engine import Policy
-from jitcloud.policy.entities import World, about_ask, uid
+from jitcloud.policy.engine import Policy, verbs_of
+from jitcloud.policy.entities import World, about_ask
+from jitcloud.policy.known import named
 from jitcloud.policy.source import (
     Rule,
     _statements,  # its name is not public yet
     schema,
 )
 from jitcloud.ports import Directory
-
-VERBS = ("activate", "request")
-"""What the broker asks policy about, in this order: the first that is allowed is the verdict."""
 
 _ANYTHING = pst.Template(
     id="anything",
@@ -74,6 +73,16 @@ class Asked:
     need: Need
     people: tuple[Person, ...]
     """By name; without the requester and the disabled, whose yes would not count."""
+    joining: tuple[Person, ...] = ()
+    """The others who join them by the need's escalation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hearing:
+    """Somebody who hears of a broken glass at once, and the people that is."""
+
+    who: Approver
+    people: tuple[Person, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +93,11 @@ class Explanation:
     decision: Decision
     matched: tuple[Matched, ...]
     asked: tuple[Asked, ...]
-    """Also where too few of them are left to ask, and the decision is therefore a denial."""
+    """Also where too few of them are left to ask, and the decision is therefore a denial. Of a
+    broken glass, those whose yes is passed over."""
+    reviewers: tuple[Asked, ...]
+    """Who must look at a broken glass afterwards."""
+    hearing: tuple[Hearing, ...]
     offers: tuple[Offer, ...]
     hints: tuple[Hint, ...]
 
@@ -107,11 +120,22 @@ class Explainer:
         """Explain what is said to an ask. Raises ``NotFound`` for somebody who is not there."""
         person = self.directory.person(ask.person)
         judged = self.policy.judge(ask, person, world, window)
+        asked: tuple[Stage, ...] = ()
+        reviewers: tuple[Stage, ...] = ()
+        hearing: tuple[Approver, ...] = ()
+        match judged:
+            case NeedsApproval(approval=approval):
+                asked = approval.stages
+            case BreakGlass(review=review, notify=hearing, skipped=skipped):
+                asked = () if skipped is None else skipped.stages
+                reviewers = (review.by,)
         return Explanation(
             ask=ask,
             decision=self.decide(ask, world),
             matched=self._matched(ask, person, world, window),
-            asked=self._asked(judged.approval, person) if isinstance(judged, NeedsApproval) else (),
+            asked=tuple(self._asked(asked, person)),
+            reviewers=tuple(self._asked(reviewers, person)),
+            hearing=tuple(Hearing(who=who, people=self._people([who])) for who in hearing),
             offers=offered(self.decide, ask, world),
             hints=hints(self.decide, ask, world),
         )
@@ -125,35 +149,31 @@ class Explainer:
             known = cedarpy.Entities.from_json_str(question.entities, schema())
         except ValueError:  # the decision says what does not fit
             return ()
-        requests = [
-            {
-                "principal": question.principal,
-                "action": uid("Action", verb),
-                "resource": question.resource,
-                "context": question.context,
-            }
-            for verb in VERBS
-        ]
+        verbs = verbs_of(ask)
+        requests = question.requests(verbs)
         permits, forbids = (
             cedarpy.is_authorized_batch(requests, part, known, schema())
             for part in (_part(rules, "permit"), _part(rules, "forbid", _ANYTHING))
         )
         return tuple(
             Matched(verb=verb, permits=_reasons(rules, may), forbids=_reasons(rules, may_not))
-            for verb, may, may_not in zip(VERBS, permits, forbids, strict=True)
+            for verb, may, may_not in zip(verbs, permits, forbids, strict=True)
         )
 
-    def _asked(self, approval: Approval, requester: Person) -> tuple[Asked, ...]:
-        return tuple(
-            Asked(stage=number, need=need, people=self._people(need, requester))
-            for number, stage in enumerate(approval.stages)
-            for need in stage.needs
-        )
+    def _asked(self, stages: Iterable[Stage], requester: Person) -> Iterator[Asked]:
+        for number, stage in enumerate(stages):
+            for need in stage.needs:
+                people = self._people(need.approvers, requester)
+                joining = [] if need.escalation is None else [need.escalation.to]
+                later = (who for who in self._people(joining, requester) if who not in people)
+                yield Asked(stage=number, need=need, people=people, joining=tuple(later))
 
-    def _people(self, need: Need, requester: Person) -> tuple[Person, ...]:
-        ids = {person for who in need.approvers for person in members(self.directory, who)}
+    def _people(
+        self, those: Iterable[Approver], requester: Person | None = None
+    ) -> tuple[Person, ...]:
+        ids = {person for who in those for person in members(self.directory, who)}
         people = [found for id_ in ids if (found := self._found(id_)) is not None]
-        may = [person for person in people if person.id != requester.id and not person.disabled]
+        may = [person for person in people if person != requester and not person.disabled]
         return tuple(sorted(may, key=lambda person: (person.name.casefold(), person.id)))
 
     def _found(self, id_: PersonId) -> Person | None:
@@ -174,16 +194,6 @@ def members(directory: Directory, who: Approver) -> frozenset[PersonId]:
             return frozenset({PersonId(who.id)})
         case _:
             assert_never(who.kind)
-
-
-def named(rules: Iterable[Rule], kind: str) -> frozenset[str]:
-    """Return the ids of every entity of a kind that a rule names."""
-    return frozenset(
-        found.id
-        for rule in rules
-        for found in pst.entity_uids(rule.cedar)
-        if str(found.type) == kind
-    )
 
 
 def texts_of(rules: Iterable[Rule], files: Mapping[str, str]) -> dict[RuleId, str]:

@@ -137,7 +137,9 @@ def _kind(before: str, now: str) -> Kind:
 
 
 def _worth(outcome: str) -> int:
-    return 0 if not outcome else 1 + (outcome == "activate")
+    """Weigh an outcome: at once is more than at once with a review, that more than after a yes."""
+    weights = {"request": 1, "break-glass": 2, "activate": 4}
+    return sum(weights.get(part.partition(":")[0], 0) for part in outcome.split("; "))
 
 
 def _by_pair(rows: Iterable[Row]) -> dict[tuple[str, str], dict[str, Row]]:

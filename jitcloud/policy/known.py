@@ -9,6 +9,7 @@ from cedarpy import pst
 
 from jitcloud.errors import NotFound, Refused
 from jitcloud.model import Approver, Entitlement, GroupId, RotationId
+from jitcloud.policy.source import Rule
 from jitcloud.ports import Directory
 from jitcloud.text import did_you_mean, quoted
 
@@ -47,6 +48,7 @@ class Known:
             "Entitlement": lambda id_: _listed(id_, self.entitlements, "entitlement", "catalog"),
             "User": self._person,
             "Request": lambda _: "a rule cannot name one request; say what is true of it instead.",
+            "Brake": lambda _: "a rule cannot name one brake; say what is true of it instead.",
         }
         check = checks.get(str(uid.type))
         return None if check is None else check(uid.id)
@@ -73,6 +75,16 @@ class Known:
         if person.id != handle:
             return f"{quoted(handle)} is an alias; write the id {quoted(person.id)} instead."
         return None
+
+
+def named(rules: Iterable[Rule], kind: str) -> frozenset[str]:
+    """Return the ids of every entity of a kind that a rule names."""
+    return frozenset(
+        found.id
+        for rule in rules
+        for found in pst.entity_uids(rule.cedar)
+        if str(found.type) == kind
+    )
 
 
 def _listed(name: str, known: Iterable[str], what: str, where: str) -> str | None:

@@ -16,7 +16,10 @@ from jitcloud.policy.known import Known
 from jitcloud.policy.source import Finding, Rule
 from jitcloud.text import NAME, NAME_RULE, printable, quoted
 
-VERBS = ("activate", "request", "breakGlass", "approve")
+VERBS = ("activate", "request", "breakGlass", "approve", "stop", "end")
+
+# Of what a request or a brake is about, Cedar is told all; see `entities`.
+_TOLD = frozenset({"requester", "entitlement", "person"})
 
 
 def lint(rules: Iterable[Rule], known: Known) -> Iterator[Finding]:
@@ -43,9 +46,9 @@ def _complaints(rule: Rule, known: Known) -> Iterator[str]:
             yield complaint
     if any(not _is_told(subject) for subject in _subjects(rule.cedar)):
         yield (
-            'only principal, resource and resource.requester may stand left of "in" and "has";'
-            " of anybody else Cedar is told no groups and no attributes, so that the test would"
-            " silently be false."
+            "only principal, resource, and a resource's requester, entitlement or person may stand"
+            ' left of "in" and "has"; of anybody else Cedar is told no groups and no attributes,'
+            " so that the test would silently be false."
         )
 
 
@@ -70,7 +73,7 @@ def _is_told(subject: pst.Expr) -> bool:
     match subject:
         case pst.Var():
             return True
-        case pst.GetAttr(base=pst.Var(name="resource"), attr="requester"):
+        case pst.GetAttr(base=pst.Var(name="resource"), attr=attr) if attr in _TOLD:
             return True
         case pst.GetAttr(base=pst.Var(name="context")):
             return True

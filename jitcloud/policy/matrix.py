@@ -7,18 +7,11 @@ as any rule can tell, is judged once for all of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from jitcloud.model import (
-    Ask,
-    Decision,
-    Denied,
-    Entitlement,
-    NeedsApproval,
-    Person,
-)
+from jitcloud.model import Activate, Ask, Entitlement, Person
 from jitcloud.policy import slices, wording
 from jitcloud.policy.advice import Decide
 from jitcloud.policy.entities import World
@@ -41,6 +34,7 @@ FEWER: Mapping[str, tuple[str, ...]] = {
 """What it is asked with, and what has less of it."""
 
 _FACTS = ("ticket", "incident")
+_GLASS = "breakGlass"
 _SOME = "SOME-1"
 
 
@@ -55,7 +49,8 @@ class Row:
     having: str
     """One of ``FEWER``."""
     outcomes: tuple[str, ...]
-    """For each duration: ``activate``, ``request: 1 of ...``, or nothing at all."""
+    """For each duration: ``activate``, ``request: 1 of ...``, ``break-glass: 1 of ...`` with those
+    who review it, the last two with ``; `` between them, or nothing at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +120,13 @@ class Matrix:
         self, person: Person, thing: Entitlement, decide: Decide, rules: Iterable[Rule]
     ) -> _Rows:
         read = {fact for rule in rules for fact in self._read_by(rule)}
+        has_glass = any(rule.verb == _GLASS for rule in rules)
         every: dict[str, tuple[str, ...]] = {}
         for having in FEWER:
             # What no rule looks at changes nothing.
             same = "+".join(fact for fact in having.split("+") if fact in read)
             every[having] = every.get(same) or tuple(
-                _outcome(decide(*what_if(person, thing, duration, having)))
+                _outcome(decide, *what_if(person, thing, duration, having), has_glass=has_glass)
                 for duration in self.durations
             )
         return told(every)
@@ -138,7 +134,8 @@ class Matrix:
     def _read_by(self, rule: Rule) -> tuple[str, ...]:
         """Return what a rule may look at of that which can be at hand: its tree holds the word."""
         if rule.id not in self._reading:
-            tree = repr(rule.cedar)
+            # Nobody breaks a glass without an incident, whether the rule looks at it or not.
+            tree = f"incident {rule.cedar!r}" if rule.verb == _GLASS else repr(rule.cedar)
             self._reading[rule.id] = tuple(fact for fact in _FACTS if fact in tree)
         return self._reading[rule.id]
 
@@ -184,15 +181,12 @@ def untold(
     return next((rows[each] for each in (having, *FEWER[having]) if each in rows), nothing)
 
 
-def _outcome(decision: Decision) -> str:
-    said = wording.verdict(decision)
-    match decision:
-        case NeedsApproval():
-            return f"{said}: {wording.approval(decision.approval)}"
-        case Denied():
-            return ""
-        case _:
-            return said
+def _outcome(decide: Decide, ask: Ask, world: World, *, has_glass: bool) -> str:
+    plain = decide(ask, world)
+    said = [wording.outcome(plain)]
+    if has_glass and ask.incident is not None and not isinstance(plain, Activate):
+        said.append(wording.outcome(decide(replace(ask, break_glass=True), world)))
+    return "; ".join(filter(None, said))
 
 
 def what_if(

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 
-from jitcloud.durations import parse_duration
 from jitcloud.errors import Invalid
-from jitcloud.policy.approvals import ApprovalRule
+from jitcloud.model import Approver
+from jitcloud.policy.approvals import ApprovalRule, EscalationRule
 from jitcloud.policy.known import Known
+from jitcloud.policy.names import Name
+from jitcloud.policy.reviews import ReviewRule, parse_notify
 from jitcloud.policy.source import Rule
-from jitcloud.text import did_you_mean, one_line, printable, quoted
+from jitcloud.text import did_you_mean, one_line, printable
 
-_ESCALATE = re.compile(r"after (?P<time>\S+) to (?P<group>\S+)")
-_REVIEW = re.compile(r"within (?P<time>\S+) by (?P<group>\S+)")
+_Check = Callable[[str, Known], Iterator[str]]
 
 
 def complaints(rule: Rule, known: Known) -> Iterator[str]:
@@ -33,18 +33,6 @@ def complaints(rule: Rule, known: Known) -> Iterator[str]:
             yield f"a {kind} needs @{name}; add one, such as @{name}({example})."
 
 
-def _approval(text: str, known: Known) -> Iterator[str]:
-    try:
-        approvers = ApprovalRule.parse(text).approvers
-    except Invalid as exc:
-        yield str(exc)
-        return
-    for who in dict.fromkeys(approvers):
-        complaint = known.approver(who)
-        if complaint is not None:
-            yield f"@approval: {complaint}"
-
-
 def _because(text: str, _: Known) -> Iterator[str]:
     try:
         one_line(text, "sentence", limit=300)
@@ -52,28 +40,21 @@ def _because(text: str, _: Known) -> Iterator[str]:
         yield f"@because: {exc}"
 
 
-def _timed(name: str, form: re.Pattern[str], example: str) -> Callable[[str, Known], Iterator[str]]:
+def _naming(name: str, read: Callable[[str], tuple[Name, ...]]) -> _Check:
+    """Return the check of an annotation that names somebody."""
+
     def check(text: str, known: Known) -> Iterator[str]:
-        match = form.fullmatch(text)
-        if match is None:
-            yield f'@{name}({quoted(text)}) cannot be read; write it like "{example}".'
-            return
         try:
-            parse_duration(match["time"])
+            named = read(text)
         except Invalid as exc:
-            yield f"@{name}: {exc}"
-        complaint = known.group(match["group"])
-        if complaint is not None:
-            yield f"@{name}: {complaint}"
+            yield str(exc)
+            return
+        for who in dict.fromkeys(named):
+            complaint = known.approver(who) if isinstance(who, Approver) else None
+            if complaint is not None:
+                yield f"@{name}: {complaint}"
 
     return check
-
-
-def _notify(text: str, known: Known) -> Iterator[str]:
-    for name in text.split(","):
-        complaint = known.group(name.strip())
-        if complaint is not None:
-            yield f"@notify: {complaint}"
 
 
 _PLACES = {
@@ -88,10 +69,10 @@ _REQUIRED = {
     "because": '"Production needs a ticket."',
     "review": '"within 24h by security"',
 }
-_CHECKS: dict[str, Callable[[str, Known], Iterator[str]]] = {
-    "approval": _approval,
+_CHECKS: dict[str, _Check] = {
+    "approval": _naming("approval", lambda text: ApprovalRule.parse(text).names),
     "because": _because,
-    "escalate": _timed("escalate", _ESCALATE, "after 30m to platform-leads"),
-    "notify": _notify,
-    "review": _timed("review", _REVIEW, "within 24h by security"),
+    "escalate": _naming("escalate", lambda text: (EscalationRule.parse(text).to,)),
+    "notify": _naming("notify", parse_notify),
+    "review": _naming("review", lambda text: ReviewRule.parse(text).names),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice, product
 
@@ -12,13 +12,14 @@ from jitcloud.errors import NotFound, Refused
 from jitcloud.model import Denied, Entitlement, GroupId, Person, PersonId, RotationId
 from jitcloud.policy.advice import Decide
 from jitcloud.policy.everybody import ANYBODY
-from jitcloud.policy.explain import VERBS, named
+from jitcloud.policy.known import named
 from jitcloud.policy.matrix import what_if
 from jitcloud.policy.source import Rule
 from jitcloud.ports import Directory
 
-_Ask = tuple[Person, Entitlement, str, datetime]
+_Ask = tuple[Person, Entitlement, str, datetime, bool]
 
+_VERBS = frozenset({"activate", "request", "breakGlass"})
 _SHORT = timedelta(minutes=15)
 _HAVING = ("ticket+incident", "")
 _TIMES = (
@@ -44,16 +45,17 @@ def reach(
     """Try each permit in turn, until one lets somebody in."""
     tried = 0
     asks = [_asks(rule, directory, catalog) for rule in rules if _is_permit(rule)]
-    for person, thing, having, at in islice(_by_turns(asks), _MOST):
+    for person, thing, having, at, break_glass in islice(_by_turns(asks), _MOST):
         tried += 1
         ask, world = what_if(person, thing, _SHORT, having, at)
+        ask = replace(ask, break_glass=break_glass)
         if not isinstance(decide(ask, world), Denied):
             return Reach(tried=tried, allowed=True)
     return Reach(tried=tried, allowed=False)
 
 
 def _is_permit(rule: Rule) -> bool:
-    return rule.cedar.effect == "permit" and rule.verb in VERBS
+    return rule.cedar.effect == "permit" and rule.verb in _VERBS
 
 
 def _asks(rule: Rule, directory: Directory, catalog: Iterable[Entitlement]) -> Iterator[_Ask]:
@@ -67,7 +69,7 @@ def _asks(rule: Rule, directory: Directory, catalog: Iterable[Entitlement]) -> I
     for at, having, thing in product(_TIMES, _HAVING, things.values()):
         owners = _some(directory, directory.members(thing.owner))
         for person in (*people, *owners, ANYBODY):
-            yield person, thing, having, at
+            yield person, thing, having, at, rule.verb == "breakGlass"
 
 
 def _people(rule: Rule, directory: Directory) -> Iterator[Person]:

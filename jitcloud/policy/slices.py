@@ -15,12 +15,12 @@ import cedarpy
 from cedarpy import pst
 
 from jitcloud.model import Entitlement, Person
-from jitcloud.policy.approvals import ApprovalRule
 from jitcloud.policy.engine import Policy
-from jitcloud.policy.explain import VERBS, named
 from jitcloud.policy.source import Rule
 
 _Uid = tuple[str, str]
+
+_ASKING = frozenset({"access", "activate", "request", "breakGlass"})
 
 
 def cut(policy: Policy, person: Person) -> Policy:
@@ -30,19 +30,10 @@ def cut(policy: Policy, person: Person) -> Policy:
         f"policy{number}": replace(rule.cedar, id=f"policy{number}")
         for number, rule in enumerate(rules)
     }
-    return Policy(
-        digest=policy.digest,
-        rules=rules,
-        _set=cedarpy.PolicySet.from_pst(
-            pst.PolicySet(templates={}, static_policies=nodes, template_links=())
-        ),
-        _approvals={
-            number: ApprovalRule.parse(rule.annotations["approval"])
-            for number, rule in enumerate(rules)
-            if "approval" in rule.annotations
-        },
-        _groups=named(rules, "Group"),
+    policies = cedarpy.PolicySet.from_pst(
+        pst.PolicySet(templates={}, static_policies=nodes, template_links=())
     )
+    return Policy.of(rules, policies, policy.digest)
 
 
 def about_person(rules: Iterable[Rule], person: Person) -> list[Rule]:
@@ -66,7 +57,7 @@ def about_thing(rules: Iterable[Rule], thing: Entitlement) -> list[Rule]:
 
 
 def _is_asked(rule: Rule) -> bool:
-    return not isinstance(rule.cedar.action, pst.ActionEq) or rule.verb in (*VERBS, "access")
+    return not isinstance(rule.cedar.action, pst.ActionEq) or rule.verb in _ASKING
 
 
 def _holds(scope: pst.PrincipalOrResourceConstraint, within: set[_Uid]) -> bool:

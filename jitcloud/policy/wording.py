@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal, assert_never
 
+from jitcloud.durations import format_duration
 from jitcloud.model import (
     Activate,
     Approval,
     Approver,
+    BreakGlass,
     Decision,
     Denied,
     Need,
     NeedsApproval,
+    Review,
     Stage,
 )
 
-Verdict = Literal["activate", "request", "deny"]
+Verdict = Literal["activate", "request", "break-glass", "deny"]
 
 
 def verdict(decision: Decision) -> Verdict:
@@ -25,8 +29,25 @@ def verdict(decision: Decision) -> Verdict:
             return "activate"
         case NeedsApproval():
             return "request"
+        case BreakGlass():
+            return "break-glass"
         case Denied():
             return "deny"
+        case _:
+            assert_never(decision)
+
+
+def outcome(decision: Decision) -> str:
+    """Write what somebody could have, such as ``request: 1 of sre-leads``; nothing for a denial."""
+    match decision:
+        case NeedsApproval():
+            return f"{verdict(decision)}: {approval(decision.approval)}"
+        case BreakGlass():
+            return f"{verdict(decision)}: {review(decision.review)}"
+        case Activate():
+            return verdict(decision)
+        case Denied():
+            return ""
         case _:
             assert_never(decision)
 
@@ -45,9 +66,24 @@ def stage(what: Stage) -> str:
 
 
 def need(what: Need) -> str:
-    """Write whose yes is asked for, such as ``2 of sre-leads or platform-leads``."""
-    return f"{what.count} of {' or '.join(_approver(who) for who in what.approvers)}"
+    """Write whose yes is asked for, such as ``2 of sre-leads (or platform-leads after 30m)``."""
+    asked = f"{what.count} of {' or '.join(map(approver, what.approvers))}"
+    if what.escalation is None:
+        return asked
+    joining, after = approver(what.escalation.to), format_duration(what.escalation.after)
+    return f"{asked} (or {joining} after {after})"
 
 
-def _approver(who: Approver) -> str:
+def review(what: Review) -> str:
+    """Write who looks afterwards, such as ``1 of security within 1d``."""
+    return f"{stage(what.by)} within {format_duration(what.within)}"
+
+
+def notify(who: Iterable[Approver]) -> str:
+    """Write who hears of it as a ``@notify`` would."""
+    return ", ".join(map(approver, who))
+
+
+def approver(who: Approver) -> str:
+    """Write one of those asked as an ``@approval`` would."""
     return f"rotation.{who.id}" if who.kind == "rotation" else who.id

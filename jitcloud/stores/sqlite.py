@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
+from itertools import starmap
 from pathlib import Path
 
 import apsw
 
 from jitcloud import codec
 from jitcloud.model import (
-    Digest,
+    CONTROLS,
+    Controls,
+    Mark,
     PersonId,
     Request,
     RequestId,
@@ -24,60 +27,57 @@ from jitcloud.model import (
 from jitcloud.ports import Change, Due, Page
 from jitcloud.stores import rules
 from jitcloud.stores.sqlite_file import SqliteFile
-
-# What is searched or fenced by has a column; ``body`` is the whole, as canonical JSON. A request
-# is fenced by the head its snapshot has, not by its last event: whoever spoils a trail must not
-# thereby keep a grant from ending.
-_FIRST = """
-CREATE TABLE requests (
-    id TEXT NOT NULL PRIMARY KEY,
-    person TEXT NOT NULL,
-    state TEXT NOT NULL,
-    seq INTEGER NOT NULL,
-    head TEXT NOT NULL,
-    wake_at INTEGER, -- microseconds since 1970
-    body TEXT NOT NULL
-) STRICT;
-CREATE INDEX requests_by_wake ON requests (wake_at, id) WHERE wake_at IS NOT NULL;
-CREATE INDEX requests_by_person ON requests (person, id);
-CREATE INDEX requests_by_state ON requests (state, id);
-
-CREATE TABLE events (
-    request TEXT NOT NULL REFERENCES requests (id),
-    seq INTEGER NOT NULL,
-    text TEXT NOT NULL,
-    signature TEXT,
-    hash TEXT NOT NULL,
-    PRIMARY KEY (request, seq)
-) STRICT;
-
-CREATE TABLE slots (
-    key TEXT NOT NULL PRIMARY KEY,
-    version INTEGER NOT NULL,
-    wake_at INTEGER,
-    body TEXT NOT NULL
-) STRICT;
-CREATE INDEX slots_by_wake ON slots (wake_at, key) WHERE wake_at IS NOT NULL;
-"""
-
-MIGRATIONS = (_FIRST,)
-"""What each schema version adds to the one before it. Only ever appended to."""
+from jitcloud.stores.sqlite_rows import (
+    controls_row,
+    event_row,
+    mark_row,
+    request_row,
+    slot_row,
+    to_instant,
+    to_mark,
+    to_micros,
+    to_sealed,
+)
+from jitcloud.stores.sqlite_schema import MIGRATIONS
 
 _PUT_REQUEST = """
-INSERT INTO requests (id, person, state, seq, head, wake_at, body) VALUES (?, ?, ?, ?, ?, ?, ?)
+INSERT INTO requests (id, person, state, seq, head, wake_at, review_by, body)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET state = excluded.state, seq = excluded.seq,
-    head = excluded.head, wake_at = excluded.wake_at, body = excluded.body
+    head = excluded.head, wake_at = excluded.wake_at, review_by = excluded.review_by,
+    body = excluded.body
 """
+# Nothing has happened to it, so nothing of its snapshot may change either.
+_PUT_OFF = "UPDATE requests SET wake_at = ? WHERE id = ?"
 _PUT_SLOT = """
 INSERT INTO slots (key, version, wake_at, body) VALUES (?, ?, ?, ?)
 ON CONFLICT (key) DO UPDATE SET version = excluded.version,
     wake_at = excluded.wake_at, body = excluded.body
 """
+_PUT_CONTROLS = """
+INSERT INTO controls (one, seq, head, body) VALUES (1, ?, ?, ?)
+ON CONFLICT (one) DO UPDATE SET seq = excluded.seq, head = excluded.head, body = excluded.body
+"""
+_PUT_MARK = """
+INSERT INTO marks (channel, request, version, wake_at, body) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (channel, request) DO UPDATE SET version = excluded.version,
+    wake_at = excluded.wake_at, body = excluded.body
+"""
+_MAKE_DUE = """
+INSERT INTO marks (channel, request, version, wake_at, body) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (channel, request) DO UPDATE SET version = version + 1,
+    wake_at = min(coalesce(wake_at, excluded.wake_at), excluded.wake_at)
+"""
+_MARK = "SELECT version, wake_at, body FROM marks WHERE channel = ? AND request = ?"
 # Each half walks its own partial index in order, and stops at ``now`` or at the limit.
 _DUE = """
 SELECT 'request', id, wake_at FROM requests WHERE wake_at <= ?1
 UNION ALL
 SELECT 'slot', key, wake_at FROM slots WHERE wake_at <= ?1
+ORDER BY wake_at LIMIT ?2
+"""
+_DUE_MARKS = """
+SELECT 'mark', channel || '/' || request, wake_at FROM marks WHERE wake_at <= ?1
 ORDER BY wake_at LIMIT ?2
 """
 
@@ -89,11 +89,15 @@ SELECT body FROM requests WHERE person = ? AND id < ? ORDER BY id DESC LIMIT ?
 _BY_STATE = """
 SELECT body FROM requests WHERE state = ? AND id < ? ORDER BY id DESC LIMIT ?
 """
+_UNREVIEWED = """
+SELECT body FROM requests WHERE review_by <= ? ORDER BY review_by, id LIMIT ?
+"""
+_UNREVIEWED_OF = """
+SELECT body FROM requests WHERE person = ? AND review_by <= ? ORDER BY review_by, id LIMIT ?
+"""
 
-_Row = tuple[str | int | None, ...]
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST = "\U0010ffff"  # sorts after every id
+_NEVER = 2**63 - 1  # the largest that a column holds: later than every instant
 
 
 class SqliteStore:
@@ -107,21 +111,22 @@ class SqliteStore:
 
     def commit(self, change: Change) -> None:
         rules.check(change)
-        request = None if change.request is None else _request_row(change.request, change.wake_at)
-        events = [_event_row(sealed) for sealed in change.events]
-        slots = [_slot_row(slot) for slot in change.slots]
+        eventful = [request_row(move) for move in change.moves if move.events]
+        put_off = [(to_micros(m.wake_at), m.request.id) for m in change.moves if not m.events]
+        events = [event_row(sealed) for move in change.moves for sealed in move.events]
+        slots = [slot_row(slot) for slot in change.slots]
+        marks = [mark_row(mark) for mark in rules.marks_due(change)]
         with self._file.writing() as connection:
             rules.fence(change, partial(_head, connection), partial(_version, connection))
-            if request is not None and events:
-                connection.execute(_PUT_REQUEST, request)
-            elif change.request is not None:
-                # Nothing has happened to it, so nothing of its snapshot may change either.
-                connection.execute(
-                    "UPDATE requests SET wake_at = ? WHERE id = ?",
-                    (_micros(change.wake_at), change.request.id),
-                )
+            connection.executemany(_PUT_REQUEST, eventful)
+            connection.executemany(_PUT_OFF, put_off)
             connection.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?)", events)
             connection.executemany(_PUT_SLOT, slots)
+            connection.executemany(_MAKE_DUE, marks)
+            if change.control is not None:
+                lines = [event_row(sealed)[1:] for sealed in change.control.events]
+                connection.execute(_PUT_CONTROLS, controls_row(change.control.controls))
+                connection.executemany("INSERT INTO control_events VALUES (?, ?, ?, ?)", lines)
 
     def request(self, request: RequestId) -> Request | None:
         rows = self._file.rows("SELECT body FROM requests WHERE id = ?", request)
@@ -129,13 +134,21 @@ class SqliteStore:
 
     def wake_at(self, request: RequestId) -> datetime | None:
         rows = self._file.rows("SELECT wake_at FROM requests WHERE id = ?", request)
-        return None if not rows or rows[0][0] is None else _instant(rows[0][0])
+        return None if not rows or rows[0][0] is None else to_instant(rows[0][0])
 
     def events(self, request: RequestId) -> tuple[Sealed, ...]:
         rows = self._file.rows(
             "SELECT text, signature, hash FROM events WHERE request = ? ORDER BY seq", request
         )
-        return tuple(_sealed(text, signature, digest) for text, signature, digest in rows)
+        return tuple(starmap(to_sealed, rows))
+
+    def controls(self) -> Controls | None:
+        rows = self._file.rows("SELECT body FROM controls")
+        return codec.decode_controls(rows[0][0]) if rows else None
+
+    def control_events(self) -> tuple[Sealed, ...]:
+        rows = self._file.rows("SELECT text, signature, hash FROM control_events ORDER BY seq")
+        return tuple(starmap(to_sealed, rows))
 
     def slot(self, key: SlotKey) -> Slot | None:
         rows = self._file.rows("SELECT body FROM slots WHERE key = ?", key)
@@ -146,15 +159,39 @@ class SqliteStore:
         return tuple(codec.decode_slot(body) for (body,) in rows)
 
     def due(self, now: datetime, limit: int) -> tuple[Due, ...]:
-        rules.check_limit(limit)
-        rows = self._file.rows(_DUE, _micros(now), limit)
-        return tuple(Due(kind=kind, id=id_, wake_at=_instant(at)) for kind, id_, at in rows)
+        return self._due(_DUE, now, limit)
+
+    def due_marks(self, now: datetime, limit: int) -> tuple[Due, ...]:
+        return self._due(_DUE_MARKS, now, limit)
 
     def by_person(self, person: PersonId, limit: int, after: RequestId | None = None) -> Page:
         return self._page(_BY_PERSON, person, limit, after)
 
     def by_state(self, state: State, limit: int, after: RequestId | None = None) -> Page:
         return self._page(_BY_STATE, state, limit, after)
+
+    def unreviewed(
+        self, limit: int, person: PersonId | None = None, before: datetime | None = None
+    ) -> tuple[Request, ...]:
+        rules.check_limit(limit)
+        latest = _NEVER if before is None else to_micros(before)
+        if person is None:
+            rows = self._file.rows(_UNREVIEWED, latest, limit)
+        else:
+            rows = self._file.rows(_UNREVIEWED_OF, person, latest, limit)
+        return tuple(codec.decode_request(body) for (body,) in rows)
+
+    def mark(self, channel: str, request: RequestId) -> Mark | None:
+        rows = self._file.rows(_MARK, channel, request)
+        return to_mark(*rows[0]) if rows else None
+
+    def put_mark(self, mark: Mark) -> None:
+        rules.check_mark(mark)
+        row = mark_row(mark)
+        with self._file.writing() as connection:
+            version, *_ = connection.execute(_MARK, (mark.channel, mark.request)).get or (0,)
+            rules.fence_mark(mark, version)
+            connection.execute(_PUT_MARK, row)
 
     def ids(self, limit: int, after: RequestId | None = None) -> tuple[RequestId, ...]:
         rules.check_limit(limit)
@@ -166,6 +203,11 @@ class SqliteStore:
     def close(self) -> None:
         self._file.close()
 
+    def _due(self, sql: str, now: datetime, limit: int) -> tuple[Due, ...]:
+        rules.check_limit(limit)
+        rows = self._file.rows(sql, to_micros(now), limit)
+        return tuple(Due(kind=kind, id=id_, wake_at=to_instant(at)) for kind, id_, at in rows)
+
     def _page(self, sql: str, value: str, limit: int, after: RequestId | None) -> Page:
         rules.check_limit(limit)
         rows = self._file.rows(sql, value, after or _LAST, limit + 1)
@@ -173,44 +215,14 @@ class SqliteStore:
 
 
 def _head(connection: apsw.Connection, request: RequestId) -> rules.Head:
-    sql = "SELECT seq, head FROM requests WHERE id = ?"
-    head: rules.Head | None = connection.execute(sql, (request,)).get
+    if request == CONTROLS:
+        found = connection.execute("SELECT seq, head FROM controls")
+    else:
+        found = connection.execute("SELECT seq, head FROM requests WHERE id = ?", (request,))
+    head: rules.Head | None = found.get
     return head or rules.NOT_STORED
 
 
 def _version(connection: apsw.Connection, key: SlotKey) -> int:
     version: int | None = connection.execute("SELECT version FROM slots WHERE key = ?", (key,)).get
     return version or 0
-
-
-def _request_row(request: Request, wake_at: datetime | None) -> _Row:
-    body = codec.encode_request(request)
-    wake = _micros(wake_at)
-    return request.id, request.person, request.state, request.seq, request.head, wake, body
-
-
-def _event_row(sealed: Sealed) -> _Row:
-    signature = codec.encode_signature(sealed.signature)
-    return sealed.event.request, sealed.event.seq, sealed.text, signature, sealed.hash
-
-
-def _sealed(text: str, signature: str | None, digest: Digest) -> Sealed:
-    return Sealed(
-        event=codec.decode_event(text),
-        text=text,
-        signature=codec.decode_signature(signature),
-        hash=digest,
-    )
-
-
-def _slot_row(slot: Slot) -> _Row:
-    return slot.key, slot.version, _micros(slot.wake_at), codec.encode_slot(slot)
-
-
-def _micros(instant: datetime | None) -> int | None:
-    # Whole numbers all the way: a float would lose microseconds.
-    return None if instant is None else (instant - _EPOCH) // timedelta(microseconds=1)
-
-
-def _instant(micros: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=micros)

@@ -3,3 +3,4 @@
 import pytest
 
 pytest.register_assert_rewrite("tests.contract.stores")
+pytest.register_assert_rewrite("tests.contract.tickets")

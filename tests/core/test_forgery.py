@@ -60,9 +60,10 @@ def forge(world: World, events: tuple[Sealed, ...], *more: Happening) -> World:
         trail += lines
     assert request is not None
     forged = MemoryStore()
-    from jitcloud.ports import Change  # noqa: PLC0415 - what a forger writes
+    from jitcloud.ports import Change, Move  # noqa: PLC0415 - what a forger writes
 
-    forged.commit(Change(request=request, wake_at=world.time(), events=tuple(trail)))
+    move = Move(request=request, wake_at=world.time(), events=tuple(trail))
+    forged.commit(Change(moves=(move,)))
     return World(world.folder, time=world.time, store=forged)
 
 

@@ -240,7 +240,8 @@ def test_an_end_is_not_recorded_on_evidence_that_has_moved(world: World) -> None
 
     class Late(MemoryStore):
         def commit(self, change: Change) -> None:
-            if any(line.event.what.type == "ended" for line in change.events) and not joined:
+            lines = [line for move in change.moves for line in move.events]
+            if any(line.event.what.type == "ended" for line in lines) and not joined:
                 joined.append(other.ask(minutes=60))
             super().commit(change)
 

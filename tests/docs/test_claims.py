@@ -14,7 +14,7 @@ import pytest
 from pydantic import BaseModel
 
 import jitcloud
-from jitcloud import catalog, config, lifecycle, slots
+from jitcloud import catalog, config, freezes, lifecycle, slots
 from jitcloud.cli.app import command
 from jitcloud.cli.exits import ExitCode
 from jitcloud.directories import static
@@ -133,7 +133,7 @@ def _settings(model: type[BaseModel], prefix: str) -> Iterable[tuple[str, str]]:
 
 def _shown(default: object) -> str:
     match default:
-        case None:
+        case None | ():
             return "none"
         case bool():
             return str(default).lower()
@@ -142,6 +142,11 @@ def _shown(default: object) -> str:
         case _:
             assert hasattr(default, "total_seconds")
             return format_duration(default)  # type: ignore[arg-type] # nothing else has that
+
+
+def test_the_keys_of_a_freeze_are_those_that_are_read() -> None:
+    rows = table(OPERATIONS, "key", "needed", "is", begins="`name`")
+    assert {bare(row["key"]): row["needed"] for row in rows} == _needed(freezes._Entry)  # noqa: SLF001 - the list of keys
 
 
 def test_the_exit_codes_are_those_there_are() -> None:

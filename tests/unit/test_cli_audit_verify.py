@@ -9,7 +9,7 @@ import pytest
 from jitcloud.audit import verify
 from jitcloud.errors import NotFound, Tampered
 from jitcloud.model import Request, RequestId, Sealed, State
-from jitcloud.ports import Change
+from jitcloud.ports import Change, Move
 from jitcloud.stores.memory import MemoryStore
 from tests.world import World
 
@@ -101,9 +101,13 @@ def test_a_trail_that_cannot_even_be_read_is_a_finding(world: World) -> None:
     request = world.ask()
     store.commit(
         Change(
-            request=world.now(request),
-            wake_at=world.time(),
-            events=world.store.events(request.id),
+            moves=(
+                Move(
+                    request=world.now(request),
+                    wake_at=world.time(),
+                    events=world.store.events(request.id),
+                ),
+            )
         )
     )
     report = verify.verify_all(store, world.signer.verifier(), world.time())

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jitcloud.durations import format_duration, parse_duration
+from jitcloud.facts import as_if
 from jitcloud.judge import Judge
 from jitcloud.model import Activate, Ask, Decision, Denied, NeedsApproval, PersonId
 from jitcloud.policy import Policy, World
@@ -21,7 +22,7 @@ def deciding(policy: Policy) -> Decide:
     """Judge as the broker does when an ask is made."""
 
     def decide(ask: Ask, world: World) -> Decision:
-        judge = Judge(policy, HERE.catalog, HERE.directory, {}, lambda: world)
+        judge = Judge(policy, HERE.catalog, HERE.directory, {}, as_if(world))
         return judge.first(ask, None, ask.asked_at)
 
     return decide

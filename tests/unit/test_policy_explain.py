@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from hypothesis import HealthCheck, given, settings
 
+from jitcloud.facts import as_if
 from jitcloud.judge import Judge
 from jitcloud.model import (
     Activate,
@@ -38,7 +39,7 @@ def explained(
     policy = policy or organisation.policy()
 
     def decide(asked: Ask, around: World) -> Decision:
-        judge = Judge(policy, organisation.catalog, organisation.directory, {}, lambda: around)
+        judge = Judge(policy, organisation.catalog, organisation.directory, {}, as_if(around))
         return judge.first(asked, None, asked.asked_at)
 
     window = Window(start=ask.asked_at, deadline=ask.asked_at + ask.duration)

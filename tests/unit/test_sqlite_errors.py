@@ -15,8 +15,9 @@ import pytest
 
 from jitcloud.errors import Misconfigured, Unavailable
 from jitcloud.ports import Change
-from jitcloud.stores.sqlite import MIGRATIONS, SqliteStore
+from jitcloud.stores.sqlite import SqliteStore
 from jitcloud.stores.sqlite_file import SqliteFile
+from jitcloud.stores.sqlite_schema import MIGRATIONS
 from tests.factories import (
     a_slot,
     a_vote,
@@ -24,6 +25,7 @@ from tests.factories import (
     fill_sqlite,
     request_id,
     slot_key,
+    the_events,
     the_request,
     then,
 )
@@ -197,7 +199,7 @@ def test_a_full_disk_loses_nothing_that_was_committed(path: Path, store: SqliteS
         cramped = SqliteStore(path)
     with pytest.raises(Unavailable, match=r"disk of .* is full: free some space, then try again"):
         cramped.commit(long)
-    assert store.events(request_id(1)) == asked(1).events
+    assert store.events(request_id(1)) == the_events(asked(1))
     cramped.commit(long)  # on a new connection: nobody knows what state the old one is in
     cramped.close()
     assert len(store.events(request_id(1))) == 201
@@ -217,7 +219,7 @@ def test_a_disk_that_fails_loses_nothing_that_was_committed(store: SqliteStore) 
             store.commit(long)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert store.events(request_id(1)) == asked(1).events
+    assert store.events(request_id(1)) == the_events(asked(1))
     store.commit(long)
     assert len(store.events(request_id(1))) == 1001
 

@@ -15,8 +15,9 @@ import apsw
 import pytest
 
 from jitcloud.errors import Misconfigured
-from jitcloud.stores.sqlite import MIGRATIONS, SqliteStore
+from jitcloud.stores.sqlite import SqliteStore
 from jitcloud.stores.sqlite_file import SqliteFile
+from jitcloud.stores.sqlite_schema import MIGRATIONS
 from tests.factories import (
     NOW,
     asked,
@@ -25,12 +26,13 @@ from tests.factories import (
 )
 from tests.sqlite_files import PATIENCE, each_new, refuses_to_open
 
-SECOND = """
+NEXT = """
 CREATE TABLE steps (name TEXT NOT NULL PRIMARY KEY) STRICT;
 INSERT INTO steps (name) SELECT id FROM requests;
 ALTER TABLE requests ADD COLUMN note TEXT NOT NULL DEFAULT 'added later';
 """
-TWO_MIGRATIONS = (*MIGRATIONS, SECOND)
+ONE_MORE = (*MIGRATIONS, NEXT)
+NOW_KNOWN = len(MIGRATIONS)
 
 
 @pytest.fixture
@@ -129,32 +131,35 @@ def test_a_store_stays_with_its_file_when_the_process_moves(
 
 def test_an_older_file_is_brought_forward_with_all_it_holds(path: Path) -> None:
     fill_sqlite(path, 20)
-    file = SqliteFile(path, TWO_MIGRATIONS, PATIENCE)
-    assert file.rows("PRAGMA user_version") == [(2,)]
+    file = SqliteFile(path, ONE_MORE, PATIENCE)
+    assert file.rows("PRAGMA user_version") == [(NOW_KNOWN + 1,)]
     assert file.rows("SELECT count(*) FROM steps") == [(20,)]
     assert file.rows("SELECT DISTINCT note FROM requests") == [("added later",)]
     file.close()
-    again = SqliteFile(path, TWO_MIGRATIONS, PATIENCE)
+    again = SqliteFile(path, ONE_MORE, PATIENCE)
     assert again.rows("SELECT count(*) FROM events") == [(20,)]
     again.close()
 
 
 def test_a_new_file_goes_through_every_migration(path: Path) -> None:
-    file = SqliteFile(path, TWO_MIGRATIONS, PATIENCE)
-    assert file.rows("PRAGMA user_version") == [(2,)]
+    file = SqliteFile(path, ONE_MORE, PATIENCE)
+    assert file.rows("PRAGMA user_version") == [(NOW_KNOWN + 1,)]
     file.close()
 
 
 def test_a_newer_file_is_refused_and_left_alone(path: Path) -> None:
-    SqliteFile(path, TWO_MIGRATIONS, PATIENCE).close()
+    SqliteFile(path, ONE_MORE, PATIENCE).close()
     before = path.read_bytes()
-    refuses_to_open(path, "has schema version 2, but .* only version 1: upgrade jitcloud")
+    refuses_to_open(
+        path,
+        f"has schema version {NOW_KNOWN + 1}, but .* only version {NOW_KNOWN}: upgrade jitcloud",
+    )
     assert path.read_bytes() == before
 
 
 def test_nothing_is_written_to_a_file_migrated_meanwhile(path: Path, store: SqliteStore) -> None:
     store.commit(asked(1))
-    SqliteFile(path, TWO_MIGRATIONS, PATIENCE).close()
+    SqliteFile(path, ONE_MORE, PATIENCE).close()
     with pytest.raises(Misconfigured, match="upgrade jitcloud"):
         store.commit(asked(2))
     assert store.ids(10) == (request_id(1),)
@@ -168,7 +173,7 @@ def test_a_migration_that_fails_half_way_changes_nothing(path: Path) -> None:
     assert len(store.ids(10)) == 3
     store.close()
     file = SqliteFile(path, (*MIGRATIONS, "CREATE TABLE half (x)"), PATIENCE)
-    assert file.rows("PRAGMA user_version") == [(2,)]
+    assert file.rows("PRAGMA user_version") == [(NOW_KNOWN + 1,)]
     file.close()
 
 
@@ -177,10 +182,10 @@ def test_who_waited_for_a_migration_does_not_repeat_it(path: Path) -> None:
     file = SqliteFile(path, MIGRATIONS, PATIENCE)
     with ThreadPoolExecutor(1) as pool:
         with file.writing() as connection:
-            waiting = pool.submit(SqliteFile, path, TWO_MIGRATIONS, PATIENCE)
+            waiting = pool.submit(SqliteFile, path, ONE_MORE, PATIENCE)
             assert not wait([waiting], timeout=0.1).done
-            connection.execute(SECOND)
-            connection.pragma("user_version", 2)
+            connection.execute(NEXT)
+            connection.pragma("user_version", NOW_KNOWN + 1)
         other = waiting.result()
     assert other.rows("SELECT count(*) FROM steps") == [(3,)]
     other.close()
@@ -201,7 +206,7 @@ def test_processes_that_migrate_a_file_at_once_do_so_once(tmp_path: Path) -> Non
         fill_sqlite(tmp_path / f"{number}.db", 5)
     _at_once(_migrate, tmp_path)
     for number in range(ROUNDS):
-        file = SqliteFile(tmp_path / f"{number}.db", TWO_MIGRATIONS, PATIENCE)
+        file = SqliteFile(tmp_path / f"{number}.db", ONE_MORE, PATIENCE)
         assert file.rows("SELECT count(*) FROM steps") == [(5,)]
         file.close()
 
@@ -237,4 +242,4 @@ def _open_and_commit(path: Path, number: int) -> None:
 
 
 def _migrate(path: Path, _: int) -> None:
-    SqliteFile(path, TWO_MIGRATIONS, PATIENCE).close()
+    SqliteFile(path, ONE_MORE, PATIENCE).close()

@@ -16,17 +16,22 @@ import pytest
 from jitcloud.model import State
 from jitcloud.ports import Store
 from tests.contract.stores.commits import Commits
+from tests.contract.stores.marks import Marks
 from tests.contract.stores.opened import Opener, refuses
 from tests.contract.stores.queries import Queries
 from tests.contract.stores.races import Barrier, Races, check_race, race
+from tests.contract.stores.several import Several
 from tests.factories import (
     ALICE,
     NOW,
+    a_mark,
     a_slot,
     a_vote,
     asked,
+    controlled,
     request_id,
     slot_key,
+    the_events,
     the_request,
     then,
 )
@@ -34,7 +39,7 @@ from tests.factories import (
 __all__ = ["Opener", "SharedStoreContract", "StoreContract"]
 
 
-class StoreContract(Commits, Queries, Races):
+class StoreContract(Commits, Several, Marks, Queries, Races):
     def test_a_closed_store_does_nothing_more(self, store: Store) -> None:
         store.commit(asked(1))
         store.close()
@@ -44,11 +49,17 @@ class StoreContract(Commits, Queries, Races):
             lambda: store.request(request_id(1)),
             lambda: store.wake_at(request_id(1)),
             lambda: store.events(request_id(1)),
+            store.controls,
+            store.control_events,
             lambda: store.slot(slot_key(1)),
             lambda: store.slots([slot_key(1)]),
             lambda: store.due(NOW, 1),
+            lambda: store.due_marks(NOW, 1),
             lambda: store.by_person(ALICE, 1),
             lambda: store.by_state(State.PENDING, 1),
+            lambda: store.unreviewed(1),
+            lambda: store.mark("notices", request_id(1)),
+            lambda: store.put_mark(a_mark(1)),
             lambda: store.ids(1),
         ]
         for call in calls:
@@ -59,13 +70,17 @@ class StoreContract(Commits, Queries, Races):
 class SharedStoreContract(StoreContract):
     def test_what_is_committed_outlives_the_store(self, record: Opener) -> None:
         first = record()
-        change = replace(asked(1, wake_at=NOW), slots=(a_slot(1),))
+        change = replace(asked(1, wake_at=NOW), slots=(a_slot(1),), control=controlled())
         first.commit(change)
+        first.put_mark(a_mark(1))
         first.close()
         second = record()
-        assert second.request(request_id(1)) == change.request
-        assert second.events(request_id(1)) == change.events
+        assert second.request(request_id(1)) == the_request(change)
+        assert second.events(request_id(1)) == the_events(change)
         assert second.slot(slot_key(1)) == a_slot(1)
+        assert second.controls() == controlled().controls
+        assert second.control_events() == controlled().events
+        assert second.mark("notices", request_id(1)) == a_mark(1)
         assert [due.id for due in second.due(NOW, 10)] == [request_id(1)]
         second.close()
 
@@ -74,7 +89,7 @@ class SharedStoreContract(StoreContract):
     ) -> None:
         other = record()
         store.commit(asked(1))
-        assert other.request(request_id(1)) == asked(1).request
+        assert other.request(request_id(1)) == the_request(asked(1))
         other.commit(then(the_request(asked(1))))
         refuses(store, then(the_request(asked(1)), a_vote("too late")))
         other.close()

@@ -8,20 +8,25 @@ from typing import Any
 
 import pytest
 
-from jitcloud.model import GENESIS, Digest, Request, State
-from jitcloud.ports import Change, Page, Store
+from jitcloud.model import CONTROLS, GENESIS, Digest, Request, State
+from jitcloud.ports import Change, Control, Move, Page, Store
 from tests.contract.stores.opened import LATER, Opened, refuses
 from tests.factories import (
     ALICE,
     NOW,
     a_signature,
     a_slot,
+    a_stop,
     a_vote,
     asked,
+    controlled,
+    put_off,
     request_id,
     slot_key,
+    the_events,
     the_request,
     then,
+    together,
 )
 
 JUSTIFICATIONS = [
@@ -34,27 +39,57 @@ JUSTIFICATIONS = [
 ]
 
 MALFORMED = [
-    pytest.param(lambda c: replace(c, request=None), id="events-without-a-request"),
-    pytest.param(lambda _: Change(wake_at=NOW), id="wake-up-without-a-request"),
-    pytest.param(lambda c: replace(c, wake_at=None), id="unfinished-but-never-woken"),
-    pytest.param(lambda c: replace(c, events=c.events[:1]), id="last-event-missing"),
-    pytest.param(lambda c: replace(c, events=c.events[::-1]), id="events-in-disorder"),
-    pytest.param(lambda c: replace(c, events=c.events + c.events[1:]), id="event-twice"),
+    pytest.param(lambda c: _with_move(c, wake_at=None), id="unfinished-but-never-woken"),
+    pytest.param(lambda c: _with_move(c, events=the_events(c)[:1]), id="last-event-missing"),
+    pytest.param(lambda c: _with_move(c, events=the_events(c)[::-1]), id="events-in-disorder"),
     pytest.param(
-        lambda c: replace(c, events=(c.events[0], asked(8).events[0])), id="event-of-another"
+        lambda c: _with_move(c, events=the_events(c) + the_events(c)[1:]), id="event-twice"
+    ),
+    pytest.param(
+        lambda c: _with_move(c, events=(the_events(c)[0], the_events(asked(8))[0])),
+        id="event-of-another",
     ),
     pytest.param(lambda c: _renamed(c, 1), id="event-under-another-name"),
     pytest.param(lambda _: _from(1, GENESIS), id="genesis-after-the-first-event"),
-    pytest.param(lambda c: _from(0, c.events[0].hash), id="first-event-without-genesis"),
+    pytest.param(lambda c: _from(0, the_events(c)[0].hash), id="first-event-without-genesis"),
     pytest.param(lambda c: _with_request(c, head=GENESIS), id="head-is-not-the-last-hash"),
     pytest.param(lambda c: _with_request(c, seq=9), id="seq-is-not-the-last-events"),
-    pytest.param(lambda c: Change(request=_blank(c), wake_at=NOW), id="request-without-any-event"),
+    pytest.param(lambda c: put_off(_blank(c), NOW), id="request-without-any-event"),
+    pytest.param(lambda c: together(c, c), id="request-twice"),
+    pytest.param(
+        lambda c: together(asked(2), c, put_off(the_request(asked(1)), NOW)),
+        id="request-twice-apart",
+    ),
+    pytest.param(lambda _: _as_request(controlled()), id="deployments-trail-as-a-request"),
     pytest.param(lambda _: Change(slots=(a_slot(1), a_slot(1))), id="slot-twice"),
     pytest.param(
         lambda _: Change(slots=(a_slot(1, 2),), unmoved=((slot_key(1), 1),)),
         id="slot-both-written-and-unmoved",
     ),
     pytest.param(lambda _: Change(slots=(a_slot(1, 0),)), id="slot-of-no-version"),
+    pytest.param(
+        lambda c: replace(c, control=replace(controlled(), events=())), id="controls-without-events"
+    ),
+    pytest.param(
+        lambda c: replace(
+            c, control=replace(controlled(), events=controlled(None, a_stop("x")).events)
+        ),
+        id="events-do-not-lead-to-the-controls",
+    ),
+    pytest.param(
+        lambda c: replace(c, control=replace(controlled(), events=the_events(asked(1)))),
+        id="event-of-a-request-among-the-controls",
+    ),
+    pytest.param(
+        lambda c: replace(c, control=controlled(replace(controlled().controls, seq=0))),
+        id="controls-that-begin-without-genesis",
+    ),
+    pytest.param(lambda c: replace(c, channels=("notices", "notices")), id="channel-twice"),
+    pytest.param(lambda c: replace(c, channels=("",)), id="channel-without-a-name"),
+    pytest.param(lambda c: replace(c, channels=("a/b",)), id="channel-with-a-slash"),
+    pytest.param(lambda c: replace(c, channels=("-a",)), id="channel-that-begins-with-a-hyphen"),
+    pytest.param(lambda c: replace(c, channels=("notices\n",)), id="channel-with-a-line-feed"),
+    pytest.param(lambda c: replace(c, channels=("Notices",)), id="channel-in-capitals"),
 ]
 
 
@@ -68,7 +103,12 @@ class Commits(Opened):
         assert store.slot(slot_key(1)) is None
         assert store.slots([slot_key(1)]) == ()
         assert store.slots([]) == ()
+        assert store.controls() is None
+        assert store.control_events() == ()
+        assert store.mark("notices", request_id(1)) is None
         assert store.due(LATER, 10) == ()
+        assert store.due_marks(LATER, 10) == ()
+        assert store.unreviewed(10) == ()
         assert store.ids(10) == ()
         assert store.by_person(ALICE, 10) == Page(requests=(), after=None)
         assert store.by_state(State.PENDING, 10) == Page(requests=(), after=None)
@@ -76,9 +116,9 @@ class Commits(Opened):
     def test_a_commit_is_read_back_whole(self, store: Store) -> None:
         change = replace(asked(1, wake_at=LATER), slots=(a_slot(1, wake_at=NOW), a_slot(2)))
         store.commit(change)
-        assert store.request(request_id(1)) == change.request
+        assert store.request(request_id(1)) == the_request(change)
         assert store.wake_at(request_id(1)) == LATER
-        assert store.events(request_id(1)) == change.events
+        assert store.events(request_id(1)) == the_events(change)
         assert store.slot(slot_key(1)) == change.slots[0]
         assert store.slot(slot_key(2)) == change.slots[1]
 
@@ -89,8 +129,8 @@ class Commits(Opened):
             changes.append(then(the_request(changes[-1]), *votes))
         for change in changes:
             store.commit(change)
-        assert store.events(request_id(1)) == tuple(e for c in changes for e in c.events)
-        assert store.request(request_id(1)) == changes[-1].request
+        assert store.events(request_id(1)) == tuple(e for c in changes for e in the_events(c))
+        assert store.request(request_id(1)) == the_request(changes[-1])
 
     @pytest.mark.parametrize("said", JUSTIFICATIONS)
     def test_what_people_write_is_kept_byte_for_byte(self, store: Store, said: str) -> None:
@@ -99,7 +139,7 @@ class Commits(Opened):
         store.commit(first)
         store.commit(second)
         for stored, given in zip(
-            store.events(request_id(1)), first.events + second.events, strict=True
+            store.events(request_id(1)), the_events(first) + the_events(second), strict=True
         ):
             assert stored.text.encode() == given.text.encode()
             assert stored.signature == given.signature
@@ -121,7 +161,8 @@ class Commits(Opened):
         good = then(the_request(asked(1)), a_vote(), a_vote("and again"))
         with pytest.raises(ValueError, match=r"\w"):
             store.commit(spoil(good))
-        assert store.events(request_id(1)) == asked(1).events
+        assert store.events(request_id(1)) == the_events(asked(1))
+        assert store.control_events() == ()
         store.commit(good)
 
     # ── Fences ──
@@ -129,11 +170,11 @@ class Commits(Opened):
     def test_a_request_begins_only_once(self, store: Store) -> None:
         store.commit(asked(1))
         refuses(store, asked(1, justification="another wish under the same id"))
-        assert store.events(request_id(1)) == asked(1).events
+        assert store.events(request_id(1)) == the_events(asked(1))
 
     def test_a_request_does_not_begin_in_the_middle(self, store: Store) -> None:
         refuses(store, then(the_request(asked(1))))
-        refuses(store, Change(request=the_request(asked(1)), wake_at=NOW))
+        refuses(store, put_off(the_request(asked(1)), NOW))
         assert store.request(request_id(1)) is None
         assert store.events(request_id(1)) == ()
 
@@ -143,8 +184,8 @@ class Commits(Opened):
         store.commit(first)
         refuses(store, then(the_request(asked(1)), a_vote("second")))
         refuses(store, then(the_request(asked(1)), a_vote("second"), a_vote("longer")))
-        assert store.request(request_id(1)) == first.request
-        assert store.events(request_id(1)) == asked(1).events + first.events
+        assert store.request(request_id(1)) == the_request(first)
+        assert store.events(request_id(1)) == the_events(asked(1)) + the_events(first)
 
     def test_the_same_commit_twice_is_a_conflict(self, store: Store) -> None:
         store.commit(asked(1))
@@ -156,20 +197,20 @@ class Commits(Opened):
         store.commit(asked(1))
         unseen = then(the_request(asked(1)))
         refuses(store, then(the_request(unseen)))
-        assert store.events(request_id(1)) == asked(1).events
+        assert store.events(request_id(1)) == the_events(asked(1))
 
     def test_an_equal_sequence_with_another_history_is_a_conflict(self, store: Store) -> None:
         store.commit(asked(1))
         store.commit(then(the_request(asked(1)), a_vote("what happened")))
         other = then(the_request(asked(1)), a_vote("what did not"))
         refuses(store, then(the_request(other)))
-        refuses(store, Change(request=other.request, wake_at=LATER))
+        refuses(store, put_off(the_request(other), LATER))
         assert store.wake_at(request_id(1)) == NOW
 
     def test_a_gap_in_the_sequence_is_a_conflict(self, store: Store) -> None:
         store.commit(asked(1))
         refuses(store, _from(4, the_request(asked(1)).head))
-        assert store.events(request_id(1)) == asked(1).events
+        assert store.events(request_id(1)) == the_events(asked(1))
 
     def test_a_slot_moves_one_version_at_a_time(self, store: Store) -> None:
         refuses(store, Change(slots=(a_slot(1, 2),)))
@@ -185,7 +226,7 @@ class Commits(Opened):
         store.commit(asked(2))
         store.commit(then(the_request(asked(1))))
         store.commit(then(the_request(asked(2))))
-        assert store.events(request_id(2))[0] == asked(2).events[0]
+        assert store.events(request_id(2))[0] == the_events(asked(2))[0]
 
     # ── All or nothing ──
 
@@ -194,9 +235,9 @@ class Commits(Opened):
         change = then(the_request(asked(1)), state=State.ACTIVE, wake_at=LATER)
         refuses(store, replace(change, slots=(a_slot(1), a_slot(2, 1))))
         refuses(store, replace(change, slots=(a_slot(2, 1), a_slot(1))))
-        assert store.request(request_id(1)) == asked(1).request
+        assert store.request(request_id(1)) == the_request(asked(1))
         assert store.wake_at(request_id(1)) == NOW
-        assert store.events(request_id(1)) == asked(1).events
+        assert store.events(request_id(1)) == the_events(asked(1))
         assert store.slot(slot_key(1)) is None
         assert store.slot(slot_key(2)) == a_slot(2)
         assert store.by_state(State.ACTIVE, 10).requests == ()
@@ -245,16 +286,27 @@ def _from(seq: int, head: Digest) -> Change:
 
 
 def _renamed(change: Change, index: int) -> Change:
-    events = list(change.events)
+    events = list(the_events(change))
     events[index] = replace(
         events[index], event=replace(events[index].event, request=request_id(2))
     )
-    return replace(change, events=tuple(events))
+    return _with_move(change, events=tuple(events))
+
+
+def _with_move(change: Change, **values: Any) -> Change:
+    (move,) = change.moves
+    return replace(change, moves=(replace(move, **values),))
 
 
 def _with_request(change: Change, **values: Any) -> Change:
-    return replace(change, request=replace(the_request(change), **values))
+    return _with_move(change, request=replace(the_request(change), **values))
 
 
 def _blank(change: Change) -> Request:
     return replace(the_request(change), seq=0, head=GENESIS)
+
+
+def _as_request(control: Control) -> Change:
+    after = control.controls
+    request = replace(the_request(asked(1)), id=CONTROLS, seq=after.seq, head=after.head)
+    return Change(moves=(Move(request=request, wake_at=NOW, events=control.events),))

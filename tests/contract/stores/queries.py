@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta, timezone
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from jitcloud.model import PersonId, RequestId, SlotKey, State
+from jitcloud.model import PersonId, Request, RequestId, SlotKey, State
 from jitcloud.ports import Change, Due, Page, Store
 from tests.contract.stores.opened import LATER, SECOND, Opened, refuses
 from tests.factories import (
@@ -18,8 +18,10 @@ from tests.factories import (
     a_slot,
     asked,
     ended,
+    put_off,
     request_id,
     slot_key,
+    the_events,
     the_request,
     then,
 )
@@ -58,6 +60,15 @@ class Queries(Opened):
         assert store.due(LATER, 10) == ()
         assert store.wake_at(request_id(1)) is None
 
+    def test_a_finished_request_may_still_be_due(self, store: Store) -> None:
+        store.commit(asked(1))
+        change = then(the_request(asked(1)), state=State.ENDED, wake_at=LATER, review_by=LATER)
+        store.commit(change)
+        assert store.due(LATER - SECOND, 10) == ()
+        assert store.due(LATER, 10) == (Due(kind="request", id=request_id(1), wake_at=LATER),)
+        store.commit(then(the_request(change), state=State.ENDED, wake_at=None))
+        assert store.due(LATER, 10) == ()
+
     def test_a_request_wakes_when_its_last_commit_says(self, store: Store) -> None:
         store.commit(asked(1, wake_at=NOW))
         store.commit(then(the_request(asked(1)), wake_at=LATER))
@@ -66,23 +77,23 @@ class Queries(Opened):
 
     def test_a_wake_up_moves_without_an_event(self, store: Store) -> None:
         store.commit(asked(1, wake_at=NOW))
-        store.commit(Change(request=asked(1).request, wake_at=LATER))
+        store.commit(put_off(the_request(asked(1)), LATER))
         assert store.wake_at(request_id(1)) == LATER
         assert store.due(NOW, 10) == ()
-        assert store.request(request_id(1)) == asked(1).request
-        assert store.events(request_id(1)) == asked(1).events
+        assert store.request(request_id(1)) == the_request(asked(1))
+        assert store.events(request_id(1)) == the_events(asked(1))
 
     def test_a_wake_up_is_not_moved_by_who_has_not_seen_the_last_event(self, store: Store) -> None:
         store.commit(asked(1))
         store.commit(then(the_request(asked(1)), wake_at=NOW))
-        refuses(store, Change(request=asked(1).request, wake_at=LATER))
+        refuses(store, put_off(the_request(asked(1)), LATER))
         assert store.wake_at(request_id(1)) == NOW
 
     def test_a_snapshot_does_not_change_without_an_event(self, store: Store) -> None:
         store.commit(asked(1))
         forged = replace(the_request(asked(1)), state=State.ACTIVE, reason="no event says so")
-        store.commit(Change(request=forged, wake_at=LATER))
-        assert store.request(request_id(1)) == asked(1).request
+        store.commit(put_off(forged, LATER))
+        assert store.request(request_id(1)) == the_request(asked(1))
         assert store.by_state(State.ACTIVE, 10).requests == ()
 
     def test_a_slot_stops_waking_when_it_says_so(self, store: Store) -> None:
@@ -125,8 +136,8 @@ class Queries(Opened):
         store.commit(asked(1))
         change = then(the_request(asked(1)), state=State.ACTIVE)
         store.commit(change)
-        assert store.by_person(ALICE, 5).requests == (change.request,)
-        assert store.by_state(State.ACTIVE, 5).requests == (change.request,)
+        assert store.by_person(ALICE, 5).requests == (the_request(change),)
+        assert store.by_state(State.ACTIVE, 5).requests == (the_request(change),)
         assert store.by_state(State.PENDING, 5).requests == ()
 
     def test_a_full_last_page_is_not_followed_by_an_empty_one(self, store: Store) -> None:
@@ -162,6 +173,50 @@ class Queries(Opened):
             _ids(6, 5, 4, 3, 2, 1)
         ]
 
+    # ── Outstanding reviews ──
+
+    def test_what_must_be_reviewed_first_is_told_first(self, store: Store) -> None:
+        for number, seconds in {1: 3, 2: 1, 3: 4, 4: 2}.items():
+            _let_in(store, number, NOW + seconds * SECOND)
+        store.commit(asked(5))
+        assert _names(store.unreviewed(10)) == _ids(2, 4, 1, 3)
+        assert _names(store.unreviewed(2)) == _ids(2, 4)
+        for request in store.unreviewed(10):
+            assert request == store.request(request.id)
+
+    def test_reviews_are_found_by_person_and_by_time(self, store: Store) -> None:
+        for number in range(1, 9):
+            person = BOB if number in {2, 5, 6} else ALICE
+            _let_in(store, number, NOW + number * SECOND, person)
+        at = NOW + 5 * SECOND
+        assert _names(store.unreviewed(10, before=at)) == _ids(1, 2, 3, 4, 5)
+        assert _names(store.unreviewed(10, BOB)) == _ids(2, 5, 6)
+        assert _names(store.unreviewed(10, BOB, at)) == _ids(2, 5)
+        assert _names(store.unreviewed(1, BOB, at)) == _ids(2)
+        assert store.unreviewed(10, BOB, NOW) == ()
+        assert store.unreviewed(10, PersonId("u-nobody")) == ()
+
+    def test_a_review_is_outstanding_while_the_last_event_leaves_it_so(self, store: Store) -> None:
+        request = _let_in(store, 1, NOW)
+        moved = then(request, wake_at=LATER, review_by=LATER)
+        store.commit(moved)
+        assert store.unreviewed(10, before=NOW) == ()
+        assert store.unreviewed(10) == (the_request(moved),)
+        over = then(the_request(moved), state=State.ENDED, wake_at=LATER, review_by=LATER)
+        store.commit(over)
+        assert store.unreviewed(10, ALICE) == (the_request(over),)
+        store.commit(then(the_request(over), state=State.ENDED, wake_at=None))
+        assert store.unreviewed(10) == store.unreviewed(10, ALICE) == ()
+
+    def test_no_review_comes_or_goes_without_an_event(self, store: Store) -> None:
+        request = _let_in(store, 1, NOW)
+        store.commit(asked(2))
+        store.commit(put_off(replace(request, review_by=None), LATER))
+        store.commit(put_off(replace(the_request(asked(2)), review_by=NOW), LATER))
+        assert store.unreviewed(10) == (request,)
+
+    # ── Everything ──
+
     def test_ids_are_paged_oldest_first_whatever_their_state(self, store: Store) -> None:
         for number in (3, 1, 5, 2, 4):
             store.commit(asked(number))
@@ -176,8 +231,11 @@ class Queries(Opened):
     def test_a_limit_is_from_1_to_1000(self, store: Store, limit: int) -> None:
         calls: list[Callable[[], object]] = [
             lambda: store.due(NOW, limit),
+            lambda: store.due_marks(NOW, limit),
             lambda: store.by_person(ALICE, limit),
             lambda: store.by_state(State.PENDING, limit),
+            lambda: store.unreviewed(limit),
+            lambda: store.unreviewed(limit, ALICE, NOW),
             lambda: store.ids(limit),
         ]
         for call in calls:
@@ -187,6 +245,18 @@ class Queries(Opened):
 
 def _ids(*numbers: int) -> tuple[RequestId, ...]:
     return tuple(request_id(number) for number in numbers)
+
+
+def _let_in(store: Store, number: int, until: datetime, person: PersonId = ALICE) -> Request:
+    """Commit a request that must be reviewed by then."""
+    store.commit(asked(number, person=person))
+    change = then(the_request(asked(number, person=person)), review_by=until)
+    store.commit(change)
+    return the_request(change)
+
+
+def _names(requests: tuple[Request, ...]) -> tuple[RequestId, ...]:
+    return tuple(request.id for request in requests)
 
 
 def _pages(turn: Callable[[RequestId | None], Page]) -> list[tuple[RequestId, ...]]:

@@ -14,18 +14,22 @@ from typing import Protocol
 import pytest
 
 from jitcloud.errors import Conflict
-from jitcloud.model import Request, State
-from jitcloud.ports import Change, Store
+from jitcloud.model import Controls, Mark, Request, State
+from jitcloud.ports import Change, Control, Move, Store
 from jitcloud.stores.memory import MemoryStore
 from tests.contract.stores.opened import SECOND, Opened
 from tests.factories import (
     ALICE,
     BOB,
     NOW,
+    a_mark,
     a_slot,
+    a_stop,
     a_vote,
     asked,
+    controlled,
     ended,
+    put_off,
     request_id,
     slot_key,
     the_request,
@@ -80,17 +84,71 @@ class Races(Opened):
                 is_over.set()
         assert [watcher.result() for watcher in watchers] == [{0}, {0}]
 
+    def test_of_threads_that_pull_the_brake_at_once_each_is_heard_in_its_turn(
+        self, store: Store
+    ) -> None:
+        def pull(name: int) -> None:
+            for number in range(10):
+                while True:
+                    try:
+                        store.commit(Change(control=_pulled(store, f"{name}.{number}")))
+                        break
+                    except Conflict:
+                        continue
+
+        with ThreadPoolExecutor(4) as pool:
+            for done in [pool.submit(pull, name) for name in range(4)]:
+                done.result()
+        trail = store.control_events()
+        assert [sealed.event.seq for sealed in trail] == list(range(1, 41))
+        assert len({sealed.text for sealed in trail}) == 40
+        for before, after in pairwise(trail):
+            assert after.event.prev == before.hash
+
+    def test_no_write_of_a_mark_is_lost_between_commits_and_a_channel(self, store: Store) -> None:
+        change = replace(asked(1), channels=("notices",))
+        store.commit(change)
+        is_over = threading.Event()
+
+        def pass_on() -> int:
+            written = 0
+            while not is_over.is_set():
+                mark = store.mark("notices", request_id(1))
+                assert mark is not None
+                try:
+                    store.put_mark(replace(mark, wake_at=None, version=mark.version + 1))
+                    written += 1
+                except Conflict:
+                    continue
+            return written
+
+        with ThreadPoolExecutor(2) as pool:
+            channels = [pool.submit(pass_on) for _ in range(2)]
+            try:
+                for _ in range(40):
+                    change = replace(then(the_request(change)), channels=("notices",))
+                    store.commit(change)
+            finally:
+                is_over.set()
+        mark = store.mark("notices", request_id(1))
+        assert mark is not None
+        assert mark.version == 41 + sum(channel.result() for channel in channels)
+
     @pytest.mark.parametrize("seed", range(5))
     def test_it_answers_as_the_memory_store_does(self, store: Store, seed: int) -> None:
         chance = random.Random(seed)  # noqa: S311 - repeatable, guards nothing
         model = MemoryStore()
         known: list[Request | None] = [None]
+        controls: list[Controls | None] = [None]
         for _ in range(60):
-            change = _some_change(chance, known)
+            change = _some_change(chance, known, controls)
             outcome = _outcome(model, change)
             assert _outcome(store, change) == outcome
             if outcome is None:
-                known.append(change.request)
+                known += [move.request for move in change.moves]
+                controls += [change.control.controls] if change.control else []
+            mark = _some_mark(chance)
+            assert _outcome(store, mark) == _outcome(model, mark)
             number, now = chance.randrange(5), _some_time(chance)
             assert _answers(store, number, now) == _answers(model, number, now)
 
@@ -134,37 +192,70 @@ def check_race(store: Store, won: dict[str, list[bool]]) -> None:
         assert after.event.prev == before.hash
 
 
+def _pulled(store: Store, reason: str) -> Control:
+    return controlled(store.controls(), a_stop(reason))
+
+
 def _some_time(chance: random.Random) -> datetime:
     return NOW + chance.randrange(-5, 5) * SECOND
 
 
-def _some_change(chance: random.Random, known: Sequence[Request | None]) -> Change:
+def _some_change(
+    chance: random.Random, known: Sequence[Request | None], controls: Sequence[Controls | None]
+) -> Change:
     """Make a change that follows something known, often something stale."""
-    request = chance.choice(known[-6:])
-    wake_at = _some_time(chance)
+    moves = {}
+    for _ in range(chance.choice([0, 1, 1, 1, 2, 3])):
+        move = _some_move(chance, chance.choice(known[-6:]))
+        moves[move.request.id] = move
     slots = tuple(
         a_slot(number, chance.randrange(1, 5), chance.choice([None, _some_time(chance)]))
         for number in chance.sample(range(4), chance.choice([0, 0, 1, 2]))
     )
-    unmoved = ((slot_key(4), chance.choice([0, 0, 0, 1])),)
-    match chance.randrange(5):
-        case 0:
-            change = Change()
+    return Change(
+        moves=tuple(moves.values()),
+        slots=slots,
+        unmoved=((slot_key(4), chance.choice([0, 0, 0, 1])),),
+        control=chance.choice([None, None, controlled(chance.choice(controls[-2:]))]),
+        channels=chance.choice([(), ("notices",), ("notices", "other")]),
+    )
+
+
+def _some_move(chance: random.Random, request: Request | None) -> Move:
+    wake_at, at = _some_time(chance), _some_time(chance)
+    match chance.randrange(4):
+        case 0 if request is not None:
+            change = put_off(request, wake_at)
         case 1 if request is not None:
-            change = Change(request=request, wake_at=wake_at)
-        case 2 if request is not None:
             change = ended(request)
-        case 3 if request is not None:
-            change = then(request, a_vote(), a_vote("more"), state=State.ACTIVE, wake_at=wake_at)
+        case 2 if request is not None:
+            review_by = chance.choice([None, _some_time(chance)])
+            votes = a_vote(), a_vote("more")
+            change = then(
+                request,
+                *votes,
+                state=State.ACTIVE,
+                wake_at=wake_at,
+                review_by=review_by,
+                at=at,
+            )
         case _:
             person = chance.choice([ALICE, BOB])
             change = asked(chance.randrange(5), person=person, wake_at=wake_at)
-    return replace(change, slots=slots, unmoved=unmoved)
+    return change.moves[0]
 
 
-def _outcome(store: Store, change: Change) -> str | None:
+def _some_mark(chance: random.Random) -> Mark:
+    wake_at = chance.choice([None, _some_time(chance)])
+    return a_mark(chance.randrange(5), chance.randrange(1, 6), wake_at)
+
+
+def _outcome(store: Store, what: Change | Mark) -> str | None:
     try:
-        store.commit(change)
+        if isinstance(what, Mark):
+            store.put_mark(what)
+        else:
+            store.commit(what)
     except Conflict as exc:
         return str(exc)
     return None
@@ -172,7 +263,7 @@ def _outcome(store: Store, change: Change) -> str | None:
 
 def _answers(store: Store, number: int, now: datetime) -> list[object]:
     id_ = request_id(number)
-    due = store.due(now, 20)
+    due = store.due(now, 100) + store.due_marks(now, 100)
     return [
         store.request(id_),
         store.wake_at(id_),
@@ -185,4 +276,11 @@ def _answers(store: Store, number: int, now: datetime) -> list[object]:
         store.by_person(BOB, 2),
         store.by_state(State.PENDING, 2),
         store.by_state(State.ACTIVE, 2, id_),
+        store.controls(),
+        store.control_events(),
+        store.mark("notices", id_),
+        store.mark("other", id_),
+        store.unreviewed(10),
+        store.unreviewed(10, ALICE),
+        store.unreviewed(10, BOB, now),
     ]

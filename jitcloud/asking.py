@@ -1,0 +1,220 @@
+"""Asking: for one thing, for several at once, for more time, or past everybody's heads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from ulid import ULID
+
+from jitcloud import lifecycle, text
+from jitcloud.errors import Conflict, Invalid, Refused
+from jitcloud.judge import Judge, Ruling
+from jitcloud.ledger import Entry, Ledger
+from jitcloud.model import (
+    Activate,
+    Actor,
+    Ask,
+    Asked,
+    BreakGlass,
+    Decided,
+    Entitlement,
+    EntitlementId,
+    GlassBroken,
+    Happening,
+    Person,
+    Request,
+    RequestId,
+    State,
+)
+
+FARTHEST = timedelta(days=366)
+"""How far ahead a start may lie, and more than any duration may last."""
+
+MOST_TOGETHER = 20
+"""How many things can be asked for at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long things may wait before they lapse."""
+
+    decision: timedelta = timedelta(hours=24)
+    """For votes."""
+    activation: timedelta = timedelta(hours=1)
+    """For a cloud that lets in whoever was allowed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What somebody says when they ask, as they typed it."""
+
+    duration: timedelta
+    justification: str
+    start: datetime | None = None
+    ticket: str | None = None
+    incident: str | None = None
+    break_glass: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """One person's ask, on its way to being judged and recorded."""
+
+    ledger: Ledger
+    judge: Judge
+    patience: Patience
+    person: Person
+    actor: Actor
+    mfa_age: timedelta | None
+    now: datetime
+
+    def request(
+        self, entitlements: Sequence[EntitlementId], wish: Wish, id_: RequestId | None
+    ) -> tuple[Request, ...]:
+        """Ask for each of these; all are recorded together, and each is judged apart.
+
+        The same ``id_`` again, with the same facts, returns what the first time gave.
+        Raises ``Invalid`` and ``NotFound`` for what cannot be asked at all.
+        """
+        if not 0 < len(entitlements) <= MOST_TOGETHER:
+            raise Invalid(f"Ask for at least one thing, and for {MOST_TOGETHER} at most at once.")
+        if len(set(entitlements)) < len(entitlements):
+            raise Invalid("The same thing is asked for twice; name it once.")
+        things = [self.judge.catalog.get(name) for name in entitlements]
+        ask = self._ask(things[0], wish)
+        names = _names(len(things), id_, self.now)
+        together = names if len(names) > 1 else ()
+        asks = [replace(ask, entitlement=thing, together=together) for thing in things]
+        if id_ is not None and (found := self._asked_before(names, asks)) is not None:
+            return found
+        entries = [self._entry(name, each) for name, each in zip(names, asks, strict=True)]
+        try:
+            return self.ledger.record_all(entries, actor=self.actor, now=self.now)
+        except Conflict:
+            # The same ask raced itself: whichever was first stands.
+            return self._asked_before(names, asks) or tuple(map(self.ledger.load, names))
+
+    def extend(self, parent: Request, by: timedelta, wish: Wish, id_: RequestId | None) -> Request:
+        """Ask for a later deadline of a grant: judged for the whole time it would then last.
+
+        Raises ``Refused`` where there is nothing to extend any more.
+        """
+        window = lifecycle.active_window(parent)
+        if not timedelta(seconds=1) <= by <= FARTHEST:
+            raise Invalid("Extend by at least a second and by less than a year.")
+        first = parent.ask
+        total = window.deadline + by - window.start
+        ask = replace(
+            self._ask(first.entitlement, replace(wish, duration=total)),
+            extends=parent.id,
+            ticket=wish.ticket or first.ticket,
+            incident=wish.incident or first.incident,
+        )
+        (name,) = _names(1, id_, self.now)
+        if id_ is not None and (found := self._asked_before((name,), [ask])) is not None:
+            return found[0]
+        try:
+            (made,) = self.ledger.record_all(
+                [self._entry(name, ask)], actor=self.actor, now=self.now
+            )
+        except Conflict:
+            return (self._asked_before((name,), [ask]) or (self.ledger.load(name),))[0]
+        return made
+
+    def _ask(self, thing: Entitlement, wish: Wish) -> Ask:
+        if not timedelta(seconds=1) <= wish.duration <= FARTHEST:
+            raise Invalid("The duration must be at least a second and less than a year.")
+        if wish.start is not None:
+            lifecycle.start_is_valid(wish.start, self.now)
+            if wish.start > self.now + FARTHEST:
+                raise Invalid("The start lies more than a year ahead; ask again nearer to it.")
+        if wish.break_glass and wish.start is not None:
+            raise Invalid("A glass is broken to get in at once; leave the start out.")
+        if wish.break_glass and wish.incident is None:
+            raise Invalid("Breaking the glass needs an incident to look at afterwards; name it.")
+        return Ask(
+            person=self.person.id,
+            entitlement=thing,
+            duration=wish.duration,
+            justification=text.one_line(wish.justification, "justification"),
+            asked_at=self.now,
+            start=wish.start,
+            mfa_age=self.mfa_age,
+            ticket=None if wish.ticket is None else text.one_line(wish.ticket, "ticket"),
+            incident=None if wish.incident is None else text.one_line(wish.incident, "incident"),
+            break_glass=wish.break_glass,
+        )
+
+    def _entry(self, name: RequestId, ask: Ask) -> Entry:
+        plan = self.judge.plan(ask, self.now)
+        ruling = self.judge.first_rule(ask, plan, self.now)
+        decided = ruled(ask, ruling, self.judge, self.patience, self.now)
+        return Entry(name, None, (Asked(ask=ask, plan=plan), decided))
+
+    def _asked_before(
+        self, names: Sequence[RequestId], asks: Sequence[Ask]
+    ) -> tuple[Request, ...] | None:
+        found = [self.ledger.store.request(name) for name in names]
+        known = [request for request in found if request is not None]
+        if not known:
+            return None
+        same = len(known) == len(asks) and all(
+            _facts(request.ask) == _facts(ask) for request, ask in zip(known, asks, strict=True)
+        )
+        if not same:
+            raise Conflict(f"Request {names[0]} exists already and asks for something else.")
+        return tuple(known)
+
+
+def ruled(ask: Ask, ruling: Ruling, judge: Judge, patience: Patience, now: datetime) -> Happening:
+    """Write down what policy has said to an ask."""
+    decision = ruling.decision
+    if isinstance(decision, BreakGlass):
+        return GlassBroken(
+            decision=decision,
+            policy=judge.ref,
+            lapses_at=lifecycle.unactivated_until(ask, patience.activation, now),
+            facts=ruling.facts,
+        )
+    lapses_at = (
+        lifecycle.unactivated_until(ask, patience.activation, now)
+        if isinstance(decision, Activate)
+        else lifecycle.undecided_until(ask, patience.decision)
+    )
+    return Decided(decision=decision, policy=judge.ref, lapses_at=lapses_at, facts=ruling.facts)
+
+
+def extendable(request: Request) -> Request:
+    """Return a grant that can be asked to last longer. Raises ``Refused``."""
+    if request.ask.extends is not None:
+        raise Refused(f"That is an extension itself; extend request {request.ask.extends}.")
+    if request.state is not State.ACTIVE or request.window is None:
+        raise Refused(
+            f"Request {request.id} is {request.state}, so there is nothing to extend; ask anew."
+        )
+    return request
+
+
+def _names(count: int, id_: RequestId | None, now: datetime) -> tuple[RequestId, ...]:
+    """Name as many requests; the same first name always gives the same others."""
+    if count == 1:
+        return (id_ or RequestId(str(ULID.from_datetime(now))),)
+    first = ULID.from_str(id_) if id_ is not None else ULID.from_datetime(now)
+    number, last = int(first), (1 << 128) - 1
+    if number + count - 1 > last:
+        raise Invalid("That id leaves no room for the others; choose one by time.")
+    return tuple(RequestId(str(ULID.from_int(number + offset))) for offset in range(count))
+
+
+def _facts(ask: Ask) -> tuple[object, ...]:
+    return (
+        ask.person,
+        ask.entitlement.id,
+        # What an extension adds up to follows from when it is asked.
+        None if ask.extends else ask.duration,
+        ask.justification,
+        ask.break_glass,
+        ask.extends,
+    )

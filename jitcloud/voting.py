@@ -1,0 +1,147 @@
+"""Voting: each yes and each no is judged by the policy and the people of its moment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from jitcloud import approval, lifecycle
+from jitcloud.asking import Patience, ruled
+from jitcloud.errors import Refused
+from jitcloud.judge import Judge
+from jitcloud.ledger import Ledger
+from jitcloud.model import (
+    Actor,
+    Approved,
+    Escalated,
+    Happening,
+    NeedsApproval,
+    Person,
+    Request,
+    RequestId,
+    Stage,
+    Vote,
+    Voted,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voting:
+    """One person's vote, on its way to being judged and recorded."""
+
+    ledger: Ledger
+    judge: Judge
+    patience: Patience
+    voter: Person
+    actor: Actor
+    mfa_age: timedelta | None
+    now: datetime
+
+    def cast(self, name: RequestId, *, yes: bool, reason: str) -> Request:
+        """Record the vote, and what it leads to. Raises ``Refused`` and ``Conflict``."""
+        request = self.ledger.verified(name, self.now)
+        stage, wanted, every = stages(self.judge, request, self.now)
+        vote = Voted(by=self.voter.id, yes=yes, stage=stage, reason=reason)
+        happenings = lifecycle.vote(request, vote, self.now)
+        # A no counts from anybody who is asked at any stage; a yes, where it still helps.
+        requester = self.judge.directory.person(request.person)
+        refusal = self.judge.policy.may_vote(
+            self.voter, self.mfa_age, requester, wanted if yes else every
+        )
+        if refusal is not None:
+            raise Refused(" ".join(refusal.because))
+        # Who joined by waiting may vote at once, though nobody has written it down yet.
+        happenings = (*escalations(self.judge, request, self.now), *happenings)
+        if yes:
+            happenings = (*happenings, *self._after(request, vote))
+        return self.ledger.record(request, happenings, actor=self.actor, now=self.now)
+
+    def _after(self, request: Request, vote: Voted) -> tuple[Happening, ...]:
+        """What one more yes leads to, judged by the policy and the people of now."""
+        ruling = self.judge.rule(request.ask, self.now)
+        cast = Vote(by=vote.by, stage=vote.stage, at=self.now, reason=vote.reason)
+        votes = (*request.votes, cast)
+        decision = ruling.decision
+        if isinstance(decision, NeedsApproval) and self.judge.met(
+            request, decision, votes, self.now
+        ):
+            return (
+                Approved(
+                    approval=decision.approval,
+                    rules=decision.rules,
+                    policy=self.judge.ref,
+                    lapses_at=lifecycle.unactivated_until(
+                        request.ask, self.patience.activation, self.now
+                    ),
+                    facts=ruling.facts,
+                ),
+            )
+        if decision == request.decision and self.judge.ref == request.policy:
+            return ()
+        return (ruled(request.ask, ruling, self.judge, self.patience, self.now),)
+
+
+def stages(
+    judge: Judge, request: Request, now: datetime
+) -> tuple[int, tuple[Stage, ...], tuple[Stage, ...]]:
+    """Which stage waits, whose yes would still help there, and all stages.
+
+    Nothing, for what waits for no votes.
+    """
+    decision = request.decision
+    if not isinstance(decision, NeedsApproval):
+        return 0, (), ()
+    every = approval.with_escalations(
+        decision.approval, request.votes, asked_at=request.ask.asked_at, now=now
+    ).stages
+    waiting = judge.outstanding(request, decision, request.votes, now)
+    if waiting is None:
+        # A voter counts again who did not when the last vote came: any further yes will do.
+        return len(every) - 1, every[-1:], every
+    return waiting.stage, (waiting.wanted,), every
+
+
+def escalations(judge: Judge, request: Request, now: datetime) -> tuple[Escalated, ...]:
+    """Say who has joined the stage that waits, if nobody has written that down yet."""
+    decision = request.decision
+    if not isinstance(decision, NeedsApproval):
+        return ()
+    waiting = judge.outstanding(request, decision, request.votes, now)
+    if waiting is None or waiting.stage in request.escalated:
+        return ()
+    joined = approval.escalated(
+        decision.approval,
+        waiting.stage,
+        request.votes,
+        asked_at=request.ask.asked_at,
+        now=now,
+    )
+    return (Escalated(stage=waiting.stage, to=joined),) if joined else ()
+
+
+def next_escalation(judge: Judge, request: Request, now: datetime) -> datetime | None:
+    """Say when somebody next joins the stage that waits; None if nobody ever will."""
+    decision = request.decision
+    if not isinstance(decision, NeedsApproval):
+        return None
+    return approval.next_escalation(
+        decision.approval,
+        request.votes,
+        judge.voters(request.votes),
+        request.person,
+        asked_at=request.ask.asked_at,
+        now=now,
+    )
+
+
+def waits_for(judge: Judge, request: Request, voter: Person, now: datetime) -> bool:
+    """Whether a yes of this person would help now."""
+    _, wanted, _ = stages(judge, request, now)
+    return voter.id != request.person and _includes(wanted, voter)
+
+
+def _includes(wanted: Sequence[Stage], voter: Person) -> bool:
+    return any(
+        who.includes(voter) for stage in wanted for need in stage.needs for who in need.approvers
+    )
