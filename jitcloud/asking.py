@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from ulid import ULID
 
@@ -106,12 +106,13 @@ class Asking:
             raise Invalid("Extend by at least a second and by less than a year.")
         first = parent.ask
         total = window.deadline + by - window.start
-        ask = replace(
-            self._ask(first.entitlement, replace(wish, duration=total)),
-            extends=parent.id,
+        whole = replace(
+            wish,
+            duration=total,
             ticket=wish.ticket or first.ticket,
             incident=wish.incident or first.incident,
         )
+        ask = replace(self._ask(first.entitlement, whole), extends=parent.id)
         (name,) = _names(1, id_, self.now)
         if id_ is not None and (found := self._asked_before((name,), [ask])) is not None:
             return found[0]
@@ -140,7 +141,8 @@ class Asking:
             duration=wish.duration,
             justification=text.one_line(wish.justification, "justification"),
             asked_at=self.now,
-            start=wish.start,
+            # In UTC: by the clocks of a place, eight hours may last seven or nine.
+            start=None if wish.start is None else wish.start.astimezone(UTC),
             mfa_age=self.mfa_age,
             ticket=None if wish.ticket is None else text.one_line(wish.ticket, "ticket"),
             incident=None if wish.incident is None else text.one_line(wish.incident, "incident"),

@@ -40,10 +40,19 @@ from jitcloud.ledger import Ledger
 from jitcloud.model import Credentials, GroupId, RotationId
 from jitcloud.policy import Policy
 from jitcloud.policy.folder import PolicyFolder
-from jitcloud.ports import Clock, Directory, Mechanism, SlotKind, Store, Tickets, Verifier
+from jitcloud.ports import (
+    Clock,
+    Directory,
+    Mechanism,
+    Notifier,
+    SlotKind,
+    Store,
+    Tickets,
+    Verifier,
+)
 from jitcloud.stores.sqlite import SqliteStore
 from jitcloud.sweep import Swept, Telling, sweep
-from jitcloud.text import did_you_mean, quoted
+from jitcloud.text import did_you_mean, one_line, quoted
 from jitcloud.tickets.address import Address, is_loopback
 
 if TYPE_CHECKING:
@@ -52,6 +61,10 @@ if TYPE_CHECKING:
 FILE = "jitcloud.toml"
 
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
+_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|[0-9a-f:]{2,39}")
+_SENDER = re.compile(
+    r"(?=.{3,254}$)[\w+-]+(?:\.[\w+-]+)*@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?", re.ASCII
+)
 _EMAIL = re.compile(r"[!-9;-~]{1,200}@[!-9;-~]{1,200}")  # in Basic credentials a colon ends it
 
 
@@ -65,10 +78,39 @@ def _runnable(command: list[str]) -> list[str]:
     return command
 
 
+def _names_alone(variables: list[str]) -> list[str]:
+    if not all(re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name) for name in variables):
+        # Not shown: who misreads this key has written values, and those may be secret.
+        raise ValueError("write the names of variables, such as OKTA_TOKEN, without their values")
+    return variables
+
+
 def _short(timeout: timedelta) -> timedelta:
     if timeout > timedelta(minutes=1):
         raise ValueError("whoever asks for access waits for it; write at most 1m")
     return timeout
+
+
+def _quick(timeout: timedelta) -> timedelta:
+    if timeout > timedelta(minutes=1):
+        raise ValueError("messages wait for one another; write at most 1m")
+    return timeout
+
+
+def _host(name: str) -> str:
+    if _HOST.fullmatch(name) is None:
+        raise ValueError("write the name of a mail server alone, such as smtp.example.com")
+    return name
+
+
+def _name(name: str) -> str:
+    return one_line(name, "name", limit=60)
+
+
+def _sender(address: str) -> str:
+    if _SENDER.fullmatch(address) is None:
+        raise ValueError("write one e-mail address alone, such as jitcloud@example.com")
+    return address
 
 
 def _loopback(value: str | None) -> str | None:
@@ -133,7 +175,7 @@ class DirectorySettings(_Strict):
     """The program and its arguments, read by no shell. No place for a secret."""
     timeout: Annotated[Duration, AfterValidator(_short)] = timedelta(seconds=5)
     """For each question."""
-    environment: list[str] = []
+    environment: Annotated[list[str], AfterValidator(_names_alone)] = []
     """Variables that it gets besides the few it always does; see ``programs.PASSED_ON``."""
 
 
@@ -183,6 +225,36 @@ class TicketSettings(_Strict):
 _OF_JIRA = TicketSettings.model_fields.keys() - {"pattern"}
 
 
+class MailSettings(_Strict):
+    """Where the mail is given up that tells people what concerns them (SMTP)."""
+
+    host: Annotated[str, AfterValidator(_host)]
+    port: Annotated[int | None, Field(ge=1, le=65535)] = None
+    """587, or with implicit TLS 465, unless said."""
+    tls: Literal["starttls", "implicit", "none"] = "starttls"
+    """None only to a relay on this machine."""
+    from_address: Annotated[str, AfterValidator(_sender)]
+    """Whom it is from. What cannot be delivered later is sent back there."""
+    from_name: Annotated[str, AfterValidator(_name)] = "jitcloud"
+    username: str | None = None
+    password_env: Annotated[str | None, AfterValidator(_variable)] = None
+    password_file: FilePath | None = None
+    timeout: Annotated[Duration, AfterValidator(_quick)] = timedelta(seconds=10)
+    """For connecting; and for the rest of one message."""
+
+    @model_validator(mode="after")
+    def _keeps_the_password(self) -> Self:
+        passwords = [self.password_env is not None, self.password_file is not None]
+        if sum(passwords) != (self.username is not None):
+            raise ValueError(
+                "a username goes with its password: say where it is, by password_env or"
+                " password_file"
+            )
+        if self.tls == "none" and not is_loopback(self.host):
+            raise ValueError('tls "none" is for a relay on this machine; take it out for any other')
+        return self
+
+
 class AwsSettings(_Strict):
     """How the broker reaches AWS. Its own credentials come from the environment, as for any SDK."""
 
@@ -215,6 +287,7 @@ class Settings(_Strict):
     """The change-freeze calendar; ``freezes_of`` reads it. A mistake there must stop no end."""
     tickets: TicketSettings | None = None
     incidents: TicketSettings | None = None
+    mail: MailSettings | None = None
     aws: AwsSettings | None = None
     trial: TrialSettings = TrialSettings()
 
@@ -318,7 +391,7 @@ def load_to_end(path: Path, clock: Clock) -> Deployment:
         verifier = keys.Ed25519Verifier(())
     ledger = Ledger(store, None, verifier)
     catalog, directory = Catalog({}), Unreadable(broken)
-    judge = Judge(Policy.nothing(), catalog, directory, mechanisms)
+    judge = Judge(Policy.nothing(), catalog, directory, mechanisms, renew=directory.policy)
     return Deployment(
         settings=settings,
         folder=file.parent,
@@ -338,6 +411,10 @@ class Unreadable:
     def person(self, handle: str) -> NoReturn:  # noqa: ARG002 - whoever it is
         """Raise ``Misconfigured``."""
         raise Misconfigured(f"Nothing is granted until this is mended; ends go on. {self.why}")
+
+    def policy(self) -> NoReturn:
+        """Raise ``Misconfigured``."""
+        self.person("")
 
     def members(self, group: GroupId) -> NoReturn:
         """Raise ``Misconfigured``."""
@@ -416,6 +493,31 @@ def tickets_of(settings: TicketSettings, folder: Path) -> Tickets:
         Secret(variable=settings.token_env or "", file=file),
         email=settings.email or "",
         timeout=settings.timeout,
+    )
+
+
+def notifier_of(settings: Settings, folder: Path, clock: Clock) -> Notifier | None:
+    """Who tells people what concerns them, if anybody does; connects to nothing yet."""
+    mail = settings.mail
+    if mail is None:
+        return None
+    from email.headerregistry import Address as MailAddress  # noqa: PLC0415 - most need none
+
+    from jitcloud.notifiers.connection import MailServer  # noqa: PLC0415 - the same
+    from jitcloud.notifiers.smtp import Login, SmtpNotifier  # noqa: PLC0415 - the same
+    from jitcloud.tickets.secret import Secret  # noqa: PLC0415 - the same
+
+    port = mail.port or (465 if mail.tls == "implicit" else 587)
+    login = None
+    if mail.username is not None:
+        file = None if mail.password_file is None else folder / mail.password_file
+        password = Secret(variable=mail.password_env or "", file=file)
+        login = Login(username=mail.username, password=password.read)
+    return SmtpNotifier(
+        server=MailServer(host=mail.host, port=port, tls=mail.tls, timeout=mail.timeout),
+        sender=MailAddress(mail.from_name, addr_spec=mail.from_address),
+        clock=clock,
+        login=login,
     )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from jitcloud.advance import Advance
+from jitcloud.asking import Wish
 from jitcloud.audit import chain
 from jitcloud.audit.keys import Ed25519Signer
 from jitcloud.broker import Broker
@@ -200,6 +201,17 @@ class World:
         self.broker.approve(caller(person), request.id, self.time())
         return self.advance.wake(request.id)
 
+    def extend(
+        self, request: Request, minutes: float = 30, person: str = "ana", **more: object
+    ) -> Request:
+        wish = Wish(
+            duration=timedelta(minutes=minutes),
+            justification="not done yet",
+            **more,  # type: ignore[arg-type] # as in ask
+        )
+        asked = self.broker.extend(caller(person), request.id, wish, self.time())
+        return self.advance.wake(asked.id)
+
     def give_back(self, request: Request, person: str = "ana") -> Request:
         self.broker.give_back(caller(person), request.id, self.time())
         return self.advance.wake(request.id)
@@ -209,9 +221,14 @@ class World:
 
     def sweep_until_quiet(self, step: float = 10, rounds: int = 200) -> None:
         """Let time pass and sweep, until nothing is left to do."""
+        self.sweep_until_quiet_but(step=step, rounds=rounds)
+
+    def sweep_until_quiet_but(self, *others: Request, step: float = 10, rounds: int = 200) -> None:
+        """Let time pass and sweep, until nothing is left to do for any but these."""
+        left_alone = {request.id for request in others}
         for _ in range(rounds):
             self.sweep()
-            if not self.unfinished():
+            if all(request.id in left_alone for request in self.unfinished()):
                 return
             self.time.forward(seconds=step)
         raise AssertionError(self.unfinished())

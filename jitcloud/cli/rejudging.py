@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import lru_cache
 
 from jitcloud.audit.verify import all_ids, verified
 from jitcloud.catalog import Catalog
@@ -15,8 +16,15 @@ from jitcloud.model import Ask, Decision, PersonId, Request, RequestId, Sealed, 
 from jitcloud.policy import World
 from jitcloud.policy.changes import Changes
 from jitcloud.policy.replay import Present, Rejudge, Skip, read
+from jitcloud.policy.slices import cut
 from jitcloud.policy.usage import Session, session
 from jitcloud.ports import Store, Verifier
+
+LARGE = 100
+"""From so many rules on it pays to cut a policy down to those about one person."""
+
+PEOPLE = 1000
+"""For how many people that is kept at a time."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -123,9 +131,15 @@ def replayed(
 
 
 def _judges(book: Rulebook) -> Rejudge:
+    @lru_cache(maxsize=PEOPLE)
+    def about(person: PersonId) -> Rulebook:
+        if len(book.policy.rules) < LARGE:
+            return book
+        return replace(book, policy=cut(book.policy, book.directory.person(person)))
+
     def decide(ask: Ask, world: World) -> Decision:
         # Which entry of the catalog counts is settled before: what is gone by now is judged too.
         catalog = Catalog({ask.entitlement.id: ask.entitlement})
-        return replace(book, catalog=catalog).decide(ask, world)
+        return replace(about(ask.person), catalog=catalog).decide(ask, world)
 
     return Rejudge(book.policy.rules, decide)

@@ -56,7 +56,7 @@ _SKIPPED = {
 
 _COLUMNS = (
     *("kind", "person", "name", "entitlement", "times", "first", "last", "shortest", "longest"),
-    *("then", "now", "rules", "because", "already", "last request"),
+    *("then", "now", "rules", "already", "last request"),
 )
 
 
@@ -83,7 +83,7 @@ class Told:
         used = sorted(self._usages(), key=lambda each: each.proposed is None)
         _part("How long access was used:", [_usage_line(each, self.cut) for each in used], most)
         _part("Not judged again:", list(self._left_out()), most)
-        _part("What this cannot see:", list(self._unseen()), most)
+        _part("What this cannot see:", list(self._unseen()), None)
 
     def csv(self) -> None:
         """Write the changes as CSV, and on stderr what is not among them."""
@@ -180,11 +180,11 @@ def _part(heading: str, lines: Sequence[str], most: int | None) -> None:
 def _change_line(change: Change) -> str:
     what = change.what
     times = "once" if len(change.requests) == 1 else f"{len(change.requests):,} times, last"
-    again = "; so they would by the rules in force" if what.already else ""
+    then = words.decision(what.then).rstrip(".")
+    already = " (and by the rules in force)" if what.already else ""
     return (
         f"{what.kind:<9}  {what.name} ({what.person}): {what.entitlement} for {_lasting(change)},"
-        f" {times} on {change.last:%Y-%m-%d}: {words.decision(what.now)};"
-        f" then {words.decision(what.then)}{again}"
+        f" {times} on {change.last:%Y-%m-%d}: {then}; now{already} {words.decision(what.now)}"
     )
 
 

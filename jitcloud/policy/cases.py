@@ -136,13 +136,21 @@ class Case(_Facts):
 
 def _contradictions(case: Case) -> Iterator[str]:
     """Yield what of a case does not go together."""
-    brakes = {"stop": case.stops, "end": case.ends}
-    if any(brakes.values()):
-        of_asks = (case.what, case.duration, case.approves, case.after, case.votes)
-        if all(brakes.values()) or any(of_asks) or case.break_glass:
-            yield "stops and ends stand alone, each in a case of its own: nothing is asked for"
-    elif case.what is None or case.duration is None:
-        yield "what and duration are missing; add them (only stops and ends go without)"
+    of_asks = (case.what, case.duration, case.approves, case.after, case.votes, case.break_glass)
+    if case.stops is None and case.ends is None:
+        if case.what is None or case.duration is None:
+            yield "what and duration are missing; add them (only stops and ends go without)"
+    elif any(of_asks) or None not in {case.stops, case.ends}:
+        yield "stops and ends stand alone, each in a case of its own: nothing is asked for"
+    yield from _about_answer(case)
+    if (case.votes or case.after) and case.approves is None and case.waits_for is None:
+        yield 'votes and after need waits_for: who is still missing then, or "nobody"'
+    times = [at for _, at in case.cast]
+    if times != sorted(times) or (case.after is not None and case.waited > case.after):
+        yield "votes stand in the order in which they are given, and after is not before the last"
+
+
+def _about_answer(case: Case) -> Iterator[str]:
     for verb, key in (("approve", "approves"), ("stop", "stops"), ("end", "ends")):
         if (getattr(case, key) is not None) != (case.expect == verb) and case.expect != "deny":
             yield f'{key} goes with expect = "{verb}" or "deny", and with no other'
@@ -151,11 +159,6 @@ def _contradictions(case: Case) -> Iterator[str]:
             yield f'{" and ".join(keys)} go{"es" * (len(keys) == 1)} with expect = "{verb}"'
     if case.expect == "break-glass" and not case.break_glass:
         yield 'expect = "break-glass" goes with break_glass = true'
-    if (case.votes or case.after) and case.approves is None and case.waits_for is None:
-        yield 'votes and after need waits_for: who is still missing then, or "nobody"'
-    times = [at for _, at in case.cast]
-    if times != sorted(times) or (case.after is not None and case.waited > case.after):
-        yield "votes stand in the order in which they are given, and after is not before the last"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from jitcloud.approval import combine
+from jitcloud.matching import most_filled
 from jitcloud.model import (
     Approval,
     Approver,
@@ -21,6 +21,7 @@ from jitcloud.model import (
     PersonId,
     RequestId,
     Review,
+    Stage,
 )
 from jitcloud.policy.replay import Again
 
@@ -37,9 +38,10 @@ class Kind(StrEnum):
     AT_ONCE = "at-once"
     """It took somebody's yes, and would be let in at once."""
     HEAVIER = "heavier"
-    """It would take more yeses, or those of more people; or a review, or a faster one."""
+    """It would take all the yeses it took, and more; or a review, or a faster one."""
     LIGHTER = "lighter"
-    """It would take fewer yeses, or those of fewer people; or no review, or a slower one."""
+    """It would take some of the yeses it took, or from more people to choose from; or no review,
+    or a slower one."""
     OTHERS = "others"
     """It would take the yes, or the review, of other people."""
     UNCHANGED = "unchanged"
@@ -72,12 +74,29 @@ def kind(then: Decision, now: Decision) -> Kind:  # noqa: PLR0911 - one a pair
 
 def _weighed(then: Approval, now: Approval) -> Kind:
     """Compare who must say yes. Who joins those asked after a while makes no difference."""
-    before, after, both = map(_counts, (then, now, combine((then, now))))
-    if before == after:
+    enough_then, enough_now = _covers(now, then), _covers(then, now)
+    if enough_then and enough_now:
         return Kind.UNCHANGED
-    if both == after:  # adding what it took before asks for nothing that is not asked for now
-        return Kind.HEAVIER
-    return Kind.LIGHTER if both == before else Kind.OTHERS
+    if enough_then or enough_now:
+        return Kind.HEAVIER if enough_then else Kind.LIGHTER
+    return Kind.OTHERS
+
+
+def _covers(one: Approval, other: Approval) -> bool:
+    """Whether the yeses that one approval takes are, stage by stage, enough for the other too."""
+    if len(one.stages) < len(other.stages):
+        return False
+    for mine, others in zip(one.stages, other.stages, strict=False):
+        given = _yeses(mine)
+        places = [{n for n, who in enumerate(given) if who <= asked} for asked in _yeses(others)]
+        if most_filled(places) < len(places):
+            return False
+    return True
+
+
+def _yeses(stage: Stage) -> list[frozenset[Approver]]:
+    """Return from whom each yes of a stage has to come."""
+    return [frozenset(need.approvers) for need in stage.needs for _ in range(need.count)]
 
 
 def _reviewed(then: Review, now: Review) -> Kind:
@@ -85,15 +104,6 @@ def _reviewed(then: Review, now: Review) -> Kind:
     if weighed is not Kind.UNCHANGED or then.within == now.within:
         return weighed
     return Kind.HEAVIER if now.within < then.within else Kind.LIGHTER
-
-
-def _counts(approval: Approval) -> list[Counter[frozenset[Approver]]]:
-    counts: list[Counter[frozenset[Approver]]] = []
-    for stage in approval.stages:
-        counts.append(Counter())
-        for need in stage.needs:
-            counts[-1][frozenset(need.approvers)] += need.count
-    return counts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,6 @@ from typing import Literal
 
 import cedarpy
 
-from jitcloud.errors import Misconfigured
 from jitcloud.model import (
     Activate,
     Ask,
@@ -30,17 +29,9 @@ from jitcloud.model import (
 from jitcloud.policy.entities import Question, World, about_ask, about_brake, about_vote
 from jitcloud.policy.evaluate import Answer, Evaluator, unevaluated
 from jitcloud.policy.known import Known, named
-from jitcloud.policy.lint import lint
+from jitcloud.policy.lint import checked
 from jitcloud.policy.names import Related
-from jitcloud.policy.source import (
-    GUARDRAILS,
-    Finding,
-    Rule,
-    digest,
-    parse,
-    read_folder,
-    shipped,
-)
+from jitcloud.policy.source import Rule, digest, read_folder
 from jitcloud.policy.terms import Terms
 from jitcloud.ports import Directory
 from jitcloud.text import printable
@@ -113,26 +104,7 @@ class Policy:
         Raises ``Misconfigured`` with everything that is wrong, a line each:
         ``file:line:rule-id: message``.
         """
-        taken = sorted(texts.keys() & shipped().keys())
-        if taken:
-            message = f"{taken[0]}: this name is taken by a text that comes with jitcloud."
-            raise Misconfigured(message)
-        files = {GUARDRAILS: shipped()[GUARDRAILS], **dict(sorted(texts.items()))}
-        # Each file must be whole by itself: joined, an open comment, string or rule of one file
-        # could swallow the beginning of the next.
-        rules: list[Rule] = []
-        wrong: list[Finding] = []
-        for name, text in files.items():
-            found, findings = parse(name, text)
-            rules += found
-            wrong += findings
-        wrong += lint(rules, Known.ask(directory, catalog))
-        if wrong:
-            raise Misconfigured("\n".join(map(str, wrong)))
-        if all(rule.file == GUARDRAILS for rule in rules):
-            message = "The policy has no rule, so nobody could have anything; write the first one."
-            raise Misconfigured(message)
-        policies = cedarpy.PolicySet.from_str("\n".join(files.values()))
+        rules, policies = checked(texts, Known.ask(directory, catalog))
         return cls.of(rules, policies, digest(texts))
 
     @classmethod

@@ -6,10 +6,10 @@ never a test that is silently false.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
+from json.encoder import encode_basestring_ascii as _text
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from jitcloud.model import (
@@ -25,8 +25,6 @@ from jitcloud.model import (
     Window,
 )
 from jitcloud.text import quoted
-
-Json = dict[str, object]
 
 _MILLISECOND = timedelta(milliseconds=1)
 _MICROSECOND = timedelta(microseconds=1)
@@ -48,11 +46,6 @@ class World:
     """The incident of the ask was found open: only then does policy see it."""
 
 
-def uid(kind: str, name: str) -> Json:
-    # The form with type and id takes any id, quotes and line ends included.
-    return {"type": kind, "id": name}
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """All that Cedar needs but the verb. Groups, labels and the manager are known by id alone."""
@@ -63,13 +56,16 @@ class Question:
     context: str
     entities: str
 
-    def requests(self, verbs: Iterable[str]) -> list[Json]:
+    def requests(self, verbs: Iterable[str]) -> list[dict[str, object]]:
         """Ask it about each verb."""
-        principal, resource = uid("User", self.principal), uid(*self.resource)
+        # The form with type and id takes any id, quotes and line ends included.
+        kind, name = self.resource
+        principal = {"type": "User", "id": self.principal}
+        resource = {"type": kind, "id": name}
         return [
             {
                 "principal": principal,
-                "action": uid("Action", verb),
+                "action": {"type": "Action", "id": verb},
                 "resource": resource,
                 "context": self.context,
             }
@@ -88,8 +84,8 @@ def about_ask(
     return Question(
         principal=person.id,
         resource=("Entitlement", thing.id),
-        context=json.dumps(_context(ask, world, window)),
-        entities=json.dumps([_user(person, named | {thing.owner}), _entitlement(thing)]),
+        context=_context(ask, world, window),
+        entities=_array([_user(person, named, thing.owner), _entitlement(thing)]),
     )
 
 
@@ -102,22 +98,18 @@ def about_vote(
 ) -> Question:
     """Put a vote to Cedar, on a request of whose approval these stages are open."""
     approvers = {who for stage in stages for need in stage.needs for who in need.approvers}
-    entity: Json = {
-        "uid": uid(*_REQUEST),
-        "attrs": {
-            "requester": uid("User", requester.id),
-            "approverGroups": _of_kind(approvers, "group", "Group"),
-            "approverRotations": _of_kind(approvers, "rotation", "Rotation"),
-            "approverUsers": _of_kind(approvers, "person", "User"),
-        },
-        "parents": [],
+    attrs = {
+        "requester": _uid("User", requester.id),
+        "approverGroups": _of_kind(approvers, "group", "Group"),
+        "approverRotations": _of_kind(approvers, "rotation", "Rotation"),
+        "approverUsers": _of_kind(approvers, "person", "User"),
     }
-    within = named | {who.id for who in approvers}
+    asked = [who.id for who in approvers]
     return Question(
         principal=voter.id,
         resource=_REQUEST,
-        context=json.dumps(_sign_in(mfa_age)),
-        entities=json.dumps([*_users((voter, requester), within), entity]),
+        context=_object(_sign_in(mfa_age)),
+        entities=_array([*_users((voter, requester), named, *asked), _entity(*_REQUEST, attrs)]),
     )
 
 
@@ -130,81 +122,80 @@ def about_brake(  # noqa: PLR0913, PLR0917 - each one a fact of the brake
     named: frozenset[str],
 ) -> Question:
     """Put a brake to Cedar. What it is about may be gone, and is then not there for rules."""
-    attrs: Json = {"everything": scope.reach is Reach.EVERYTHING}
-    people, entities, within = [person], [], named
+    attrs = {"everything": _bool(scope.reach is Reach.EVERYTHING)}
+    people, things = [person], []
     if scope.reach is Reach.CLOUD:
-        attrs["cloud"] = uid("Cloud", scope.id)
+        attrs["cloud"] = _uid("Cloud", scope.id)
     if scope.reach is Reach.ENTITLEMENT and entitlement is not None:
-        attrs["entitlement"] = uid("Entitlement", entitlement.id)
-        entities.append(_entitlement(entitlement))
-        within |= {entitlement.owner}
+        attrs["entitlement"] = _uid("Entitlement", entitlement.id)
+        things.append(entitlement)
     if scope.reach is Reach.PERSON and about is not None:
-        attrs["person"] = uid("User", about.id)
+        attrs["person"] = _uid("User", about.id)
         people.append(about)
-    entities.append({"uid": uid(*_BRAKE), "attrs": attrs, "parents": []})
+    owners = [thing.owner for thing in things]
     return Question(
         principal=person.id,
         resource=_BRAKE,
-        context=json.dumps(_sign_in(mfa_age)),
-        entities=json.dumps([*_users(people, within), *entities]),
+        context=_object(_sign_in(mfa_age)),
+        entities=_array(
+            [
+                *_users(people, named, *owners),
+                *map(_entitlement, things),
+                _entity(*_BRAKE, attrs),
+            ]
+        ),
     )
 
 
-def _entitlement(thing: Entitlement) -> Json:
-    return {
-        "uid": uid("Entitlement", thing.id),
-        "attrs": {
-            "cloud": uid("Cloud", thing.cloud),
-            "privilege": uid("Privilege", thing.privilege),
-            "owner": uid("Group", thing.owner),
-        },
-        "parents": [
-            uid("Environment", thing.environment),
-            *(uid("Label", label) for label in thing.labels),
-        ],
+def _entitlement(thing: Entitlement) -> str:
+    attrs = {
+        "cloud": _uid("Cloud", thing.cloud),
+        "privilege": _uid("Privilege", thing.privilege),
+        "owner": _uid("Group", thing.owner),
     }
+    labels = [_uid("Label", label) for label in thing.labels]
+    environment = _uid("Environment", thing.environment)
+    return _entity("Entitlement", thing.id, attrs, [environment, *labels])
 
 
-def _users(people: Iterable[Person], within: frozenset[str]) -> list[Json]:
+def _users(people: Iterable[Person], named: frozenset[str], *more: str) -> list[str]:
     # Somebody may be there twice: who brakes themselves, or votes on their own.
-    return [_user(person, within) for person in {each.id: each for each in people}.values()]
+    once = {person.id: person for person in people}
+    return [_user(person, named, *more) for person in once.values()]
 
 
-def _user(person: Person, within: frozenset[str]) -> Json:
-    """Return a person with those of their groups that count; nested ones are resolved already.
+def _user(person: Person, named: frozenset[str], *more: str) -> str:
+    """Write a person with those of their groups that count; nested ones are resolved already.
 
     People are in hundreds of groups and rules name a few: leaving out the rest halves the time.
     """
-    attrs = {} if person.manager is None else {"manager": uid("User", person.manager)}
-    groups = [uid("Group", group) for group in person.groups & within]
-    rotations = [uid("Rotation", rotation) for rotation in person.rotations]
-    return {"uid": uid("User", person.id), "attrs": attrs, "parents": [*groups, *rotations]}
+    attrs = {} if person.manager is None else {"manager": _uid("User", person.manager)}
+    within = {*(person.groups & named), *(person.groups.intersection(more))}
+    groups = [_uid("Group", group) for group in within]
+    rotations = [_uid("Rotation", rotation) for rotation in person.rotations]
+    return _entity("User", person.id, attrs, [*groups, *rotations])
 
 
-def _context(ask: Ask, world: World, window: Window) -> Json:
+def _context(ask: Ask, world: World, window: Window) -> str:
     zone = _zone(ask.entitlement.zone)
-    context: Json = {
+    context = {
         "duration": _duration(ask.duration),
         "start": _local(window.start, zone),
         # The deadline is the first instant without access. A window to 18:00 sharp ends in the
         # hour before, so that `context.end.hour < 18` lets it be, as its author would expect.
         "end": _local(window.deadline - _MICROSECOND, zone),
-        "freeze": world.freeze,
+        "freeze": _bool(world.freeze),
         **_sign_in(ask.mfa_age),
     }
     # As typed by the requester; a rule may only lean on what somebody has looked up.
     if ask.ticket is not None and world.ticket_verified:
-        context["ticket"] = ask.ticket
+        context["ticket"] = _text(ask.ticket)
     if ask.incident is not None and world.incident_verified:
-        context["incident"] = ask.incident
-    return context
+        context["incident"] = _text(ask.incident)
+    return _object(context)
 
 
-def _of_kind(approvers: Iterable[Approver], kind: str, cedar: str) -> list[Json]:
-    return [uid(cedar, who.id) for who in approvers if who.kind == kind]
-
-
-def _sign_in(age: timedelta | None) -> Json:
+def _sign_in(age: timedelta | None) -> dict[str, str]:
     # Clocks differ a little. A sign-in from further in the future is not one to rely on.
     if age is None or age < -SKEW:
         return {}
@@ -213,12 +204,12 @@ def _sign_in(age: timedelta | None) -> Json:
 
 def _duration(duration: timedelta) -> str:
     # Rounded up: a limit of 15 minutes is over after 15 minutes and a microsecond.
-    return f"{-(-duration // _MILLISECOND)}ms"
+    return f'"{-(-duration // _MILLISECOND)}ms"'
 
 
-def _local(instant: datetime, zone: tzinfo) -> Json:
+def _local(instant: datetime, zone: tzinfo) -> str:
     local = instant.astimezone(zone)
-    return {"hour": local.hour, "weekday": local.isoweekday()}
+    return f'{{"hour":{local.hour},"weekday":{local.isoweekday()}}}'
 
 
 def _zone(name: str) -> tzinfo:
@@ -230,3 +221,30 @@ def _zone(name: str) -> tzinfo:
         # The catalog was checked when it was loaded, perhaps on another machine.
         message = f"The time zone {quoted(name)} is not known to this machine."
         raise ValueError(message) from exc
+
+
+# ── JSON, put together from what is JSON already: in a quarter of the time that dicts take ───
+
+
+def _entity(kind: str, name: str, attrs: Mapping[str, str], parents: Iterable[str] = ()) -> str:
+    return f'{{"uid":{_uid(kind, name)},"attrs":{_object(attrs)},"parents":{_array(parents)}}}'
+
+
+def _uid(kind: str, name: str) -> str:
+    return f'{{"type":"{kind}","id":{_text(name)}}}'
+
+
+def _of_kind(approvers: Iterable[Approver], kind: str, cedar: str) -> str:
+    return _array(_uid(cedar, who.id) for who in approvers if who.kind == kind)
+
+
+def _object(pairs: Mapping[str, str]) -> str:
+    return "{" + ",".join([f'"{key}":{value}' for key, value in pairs.items()]) + "}"
+
+
+def _array(parts: Iterable[str]) -> str:
+    return f"[{','.join(parts)}]"
+
+
+def _bool(value: bool) -> str:  # noqa: FBT001 - it is all there is
+    return "true" if value else "false"

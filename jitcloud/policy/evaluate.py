@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import cedarpy
 
@@ -13,7 +14,14 @@ from jitcloud.policy.entities import Question
 from jitcloud.policy.source import Rule, schema
 
 ANSWERS = 64
-"""How many of the last questions to Cedar are remembered with their answers."""
+"""How many of the last questions to Cedar are remembered with their answers.
+
+As many of the people and things that they were about: these are asked about again and again, for
+another duration or with a ticket.
+"""
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 _POLICY_ID = re.compile(r"`policy([0-9]+)`")
 
@@ -37,6 +45,7 @@ class Evaluator:
     _answers: dict[object, dict[str, Answer] | Denied] = field(
         default_factory=dict, repr=False, compare=False
     )
+    _entities: dict[str, cedarpy.Entities] = field(default_factory=dict, repr=False, compare=False)
 
     def ask(self, verbs: Sequence[str], question: Question) -> dict[str, Answer] | Denied:
         """Ask about each verb. Any error, of any rule, for any verb, is a denial of all.
@@ -49,9 +58,7 @@ class Evaluator:
         known = self._answers.get(same)
         if known is None:
             known = self._ask_cedar(verbs, question)
-            if len(self._answers) >= ANSWERS:
-                self._answers.clear()
-            self._answers[same] = known
+            _remember(self._answers, same, known)
         return known
 
     def ids(self, numbers: Iterable[int]) -> tuple[RuleId, ...]:
@@ -60,7 +67,10 @@ class Evaluator:
 
     def _ask_cedar(self, verbs: Sequence[str], question: Question) -> dict[str, Answer] | Denied:
         try:
-            known = cedarpy.Entities.from_json_str(question.entities, schema())
+            known = self._entities.get(question.entities)
+            if known is None:
+                known = cedarpy.Entities.from_json_str(question.entities, schema())
+                _remember(self._entities, question.entities, known)
             results = cedarpy.is_authorized_batch(
                 question.requests(verbs), self.policies, known, schema()
             )
@@ -77,6 +87,12 @@ class Evaluator:
     def _failed(self, errors: Iterable[str]) -> Denied:
         rules = self.ids(int(number) for error in errors for number in _POLICY_ID.findall(error))
         return unevaluated(f"These rules fail: {', '.join(rules) or 'all'}.", rules)
+
+
+def _remember(known: dict[K, V], key: K, value: V) -> None:
+    if len(known) >= ANSWERS:
+        known.clear()
+    known[key] = value
 
 
 def unevaluated(why: str, rules: tuple[RuleId, ...] = ()) -> Denied:

@@ -9,17 +9,46 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 
+import cedarpy
 from cedarpy import pst
 
+from jitcloud.errors import Misconfigured
 from jitcloud.policy import notes
 from jitcloud.policy.known import Known
-from jitcloud.policy.source import Finding, Rule
+from jitcloud.policy.source import GUARDRAILS, Finding, Rule, parse, shipped
 from jitcloud.text import NAME, NAME_RULE, printable, quoted
 
 VERBS = ("activate", "request", "breakGlass", "approve", "stop", "end")
 
 # Of what a request or a brake is about, Cedar is told all; see `entities`.
 _TOLD = frozenset({"requester", "entitlement", "person"})
+
+
+def checked(texts: Mapping[str, str], known: Known) -> tuple[tuple[Rule, ...], cedarpy.PolicySet]:
+    """Read policy texts by name, the guardrails first, and return the rules also as Cedar has them.
+
+    Raises ``Misconfigured`` with everything that is wrong, a line each.
+    """
+    taken = sorted(texts.keys() & shipped().keys())
+    if taken:
+        message = f"{taken[0]}: this name is taken by a text that comes with jitcloud."
+        raise Misconfigured(message)
+    files = {GUARDRAILS: shipped()[GUARDRAILS], **dict(sorted(texts.items()))}
+    # Each file must be whole by itself: joined, an open comment, string or rule of one file
+    # could swallow the beginning of the next.
+    rules: list[Rule] = []
+    wrong: list[Finding] = []
+    for name, text in files.items():
+        found, findings = parse(name, text)
+        rules += found
+        wrong += findings
+    wrong += lint(rules, known)
+    if wrong:
+        raise Misconfigured("\n".join(map(str, wrong)))
+    if all(rule.file == GUARDRAILS for rule in rules):
+        message = "The policy has no rule, so nobody could have anything; write the first one."
+        raise Misconfigured(message)
+    return tuple(rules), cedarpy.PolicySet.from_str("\n".join(files.values()))
 
 
 def lint(rules: Iterable[Rule], known: Known) -> Iterator[Finding]:

@@ -21,14 +21,18 @@ from jitcloud.model import (
     Decided,
     Decision,
     Denied,
+    Entitlement,
     Facts,
     GlassBroken,
     Person,
+    PersonId,
     Request,
     RequestId,
+    RuleId,
     Sealed,
     Window,
 )
+from jitcloud.policy import slices
 from jitcloud.policy.advice import Decide
 from jitcloud.policy.entities import World
 from jitcloud.policy.source import Rule
@@ -166,39 +170,43 @@ class Rejudge:
     rules: Sequence[Rule]
     decide: Decide
     _answers: dict[tuple[object, ...], Decision] = field(default_factory=dict, repr=False)
-    _read: set[str] = field(default_factory=set, repr=False)
+    _readers: dict[str, frozenset[RuleId]] = field(default_factory=dict, repr=False)
+    """By fact of an ask: the rules that may look at it."""
+    _mine: dict[PersonId, list[Rule]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         # A rule that looks at a fact has the word in its tree.
-        trees = [repr(rule.cedar) for rule in self.rules]
-        self._read.update(fact for fact in _FACTS if any(fact in tree for tree in trees))
+        trees = {rule.id: repr(rule.cedar) for rule in self.rules}
+        for fact in _FACTS:
+            self._readers[fact] = frozenset(name for name, tree in trees.items() if fact in tree)
 
     def judge(self, again: Again) -> Decision:
         """Say what these rules say to a request of the past."""
-        said = self._said(again.ask, again.world)
+        said = self._said(again)
         problems = again.past.problems
         if problems and not isinstance(said, Denied):
             return Denied(because=problems, rules=said.rules)
         return said
 
-    def _said(self, ask: Ask, world: World) -> Decision:
-        same = self._same(ask, world)
+    def _said(self, again: Again) -> Decision:
+        same = self._same(again)
         known = self._answers.get(same)
         if known is None:
-            known = self.decide(ask, world)
+            known = self.decide(again.ask, again.world)
             if len(self._answers) >= ANSWERS:
                 self._answers.clear()
             self._answers[same] = known
         return known
 
-    def _same(self, ask: Ask, world: World) -> tuple[object, ...]:
+    def _same(self, again: Again) -> tuple[object, ...]:
         """Return all that an answer can hang on; what no rule reads changes nothing."""
-        thing = ask.entitlement
+        ask, world, thing = again.ask, again.world, again.ask.entitlement
         window = window_from(ask.start or ask.asked_at, ask.duration)
         last = window.deadline - timedelta(microseconds=1)
-        read = self._read
+        read = self._read(again.person, thing)
         return (
-            (ask.person, ask.duration, window.deadline > window.start, ask.break_glass),
+            (ask.person, ask.duration, window.deadline > window.start),
+            (ask.break_glass, ask.break_glass and ask.incident is None),
             (thing.id, thing.cloud, thing.privilege, thing.environment),
             (thing.owner, thing.labels, thing.zone),
             "freeze" in read and world.freeze,
@@ -208,6 +216,13 @@ class Rejudge:
             _hour(window.start, thing.zone) if "start" in read else None,
             _hour(last, thing.zone) if "end" in read else None,
         )
+
+    def _read(self, person: Person, thing: Entitlement) -> frozenset[str]:
+        """Return the facts that a rule about this person and this thing may look at."""
+        if person.id not in self._mine:
+            self._mine[person.id] = slices.about_person(self.rules, person)
+        rules = {rule.id for rule in slices.about_thing(self._mine[person.id], thing)}
+        return frozenset(fact for fact in _FACTS if not rules.isdisjoint(self._readers[fact]))
 
 
 _FACTS = ("mfaAge", "ticket", "incident", "freeze", "start", "end")

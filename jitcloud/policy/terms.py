@@ -37,7 +37,9 @@ class Terms:
         """Add up whose yes these rules want; None where a manager they want is not there."""
         found = [self.approvals[number].resolve(related) for number in rules]
         known = [approval for approval in found if approval is not None]
-        return combine(known) if len(known) == len(found) else None
+        if len(known) < len(found):
+            return None
+        return known[0] if len(known) == 1 else combine(known)
 
     def review(self, rules: Iterable[int], related: Related) -> Review | None:
         """Add up whose review these rules want; None where a manager they want is not there."""

@@ -37,11 +37,11 @@ class Address:
             parts = urlsplit(url)
             host, port = parts.hostname or "", parts.port
             is_ip = ":" in host and bool(ip_address(host))
-        except ValueError as exc:
-            raise Invalid("the host or the port of this address is none; correct it") from exc
-        if "@" in parts.netloc or "?" in url or "#" in url:
+        except ValueError:
+            raise Invalid("the host or the port of this address is none; correct it") from None
+        if set("@?#%") & set(url):
             raise Invalid(
-                "take user name, password, ? and # out of the address; the token stands elsewhere"
+                "take user name, password, ?, # and % out of it; the token stands elsewhere"
             )
         if port == 0 or not (is_ip or _HOST.fullmatch(host)) or not _PATH.fullmatch(parts.path):
             raise Invalid("the host, port or path of this address is none; correct it")

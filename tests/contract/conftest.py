@@ -2,5 +2,7 @@
 
 import pytest
 
+pytest.register_assert_rewrite("tests.contract.directories")
+pytest.register_assert_rewrite("tests.contract.notifiers")
 pytest.register_assert_rewrite("tests.contract.stores")
 pytest.register_assert_rewrite("tests.contract.tickets")

@@ -69,6 +69,9 @@ def test_json_of_a_request_has_the_documented_shape(cli: CliWorld) -> None:
         "justification": "INC-7",
         "ticket": "T-1",
         "incident": "I-2",
+        "break_glass": False,
+        "extends": None,
+        "together": [],
         "asked_at": "2026-12-01T09:00:00Z",
         "start": None,
         "updated_at": "2026-12-01T09:00:00Z",
@@ -76,10 +79,24 @@ def test_json_of_a_request_has_the_documented_shape(cli: CliWorld) -> None:
         "decision": {
             "kind": "needs-approval",
             "rules": ["prod-write"],
-            "approval": [[{"count": 1, "approvers": [{"kind": "group", "id": "leads"}]}]],
+            "approval": [
+                [
+                    {
+                        "count": 1,
+                        "approvers": [{"kind": "group", "id": "leads"}],
+                        "escalation": None,
+                    }
+                ]
+            ],
         },
         "policy_sha256": shown["policy_sha256"],
+        "policy_number": 1,
         "votes": [],
+        "escalated": [],
+        "extended_by": [],
+        "review_by": None,
+        "review_missed": False,
+        "reviews": [],
         "window": None,
         "plan": {
             "guarantee": "cloud",
@@ -93,7 +110,17 @@ def test_json_of_a_request_has_the_documented_shape(cli: CliWorld) -> None:
         "issued": 0,
         "cause": None,
         "evidence": None,
+        "asked": [
+            {
+                "stage": 0,
+                "need": "1 of leads",
+                "people": [{"id": "ben", "name": "Ben"}, {"id": "caro", "name": "Caro"}],
+            }
+        ],
+        "hints": [],
+        "offers": shown["offers"],
     }
+    assert shown["offers"][0] == {"duration": 900, "kind": "needs-approval"}
     shown = cli.jit("approve", name, "--json", by="ben").json
     assert shown["votes"] == [{"by": "ben", "stage": 0, "at": "2026-12-01T09:00:00Z", "reason": ""}]
     assert shown["window"] == {"start": "2026-12-01T09:00:00Z", "deadline": "2026-12-01T09:30:00Z"}
@@ -107,8 +134,9 @@ def test_the_same_id_asks_only_once(cli: CliWorld) -> None:
     assert len(cli.jit("list", "--json", by="ana").json["requests"]) == 1
 
 
-def test_an_asked_start_is_kept_in_utc(cli: CliWorld) -> None:
-    name = cli.ask("dev-read", "--start", "2026-12-01T12:00:00+02:00")
+@pytest.mark.parametrize("start", ["2026-12-01T12:00:00+02:00", "2026-12-01T11:00[Europe/Berlin]"])
+def test_an_asked_start_is_kept_in_utc(cli: CliWorld, start: str) -> None:
+    name = cli.ask("dev-read", "--start", start)
     assert cli.state(name) is State.SCHEDULED
     shown = cli.jit("show", name, by="ana").out
     assert "start:       2026-12-01T10:00:00Z (in 1h)" in shown

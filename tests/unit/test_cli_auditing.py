@@ -40,7 +40,7 @@ def test_the_story_of_a_grant_reads_from_the_top(cli: CliWorld) -> None:
     assert policy is not None
     key = keys.load(cli.folder / "keys")[0].key
     signed = f"[signature of {key} holds]"
-    judged = f"(policy {policy.sha256[:12]})"
+    judged = f"(policy 1, {policy.sha256[:12]})"
     said = cli.jit("audit", "show", name)
     assert said.code == 0
     assert said.out.splitlines() == [
@@ -145,7 +145,7 @@ def test_verify_says_what_it_read_and_what_it_cannot_see(cli: CliWorld) -> None:
     said = cli.jit("audit", "verify")
     assert (said.code, said.err) == (0, "")
     assert said.out.startswith(
-        "2 requests with 10 events were read and 4 signatures checked: all of it holds.\n"
+        "2 requests with 11 events were read and 5 signatures checked: all of it holds.\n"
         "What this cannot see:\n- A request that was deleted whole"
     )
 
@@ -218,7 +218,7 @@ def test_an_export_verifies_far_from_the_record(cli: CliWorld, tmp_path: Path) -
     cli.ask()
     exported = cli.jit("audit", "export").out
     lines = [json.loads(line) for line in exported.splitlines()]
-    assert len(lines) == 10
+    assert len(lines) == 11
     assert all(sorted(line) == ["event", "hash", "signature"] for line in lines)
     (tmp_path / "export.jsonl").write_text(exported)
     (tmp_path / "believed").mkdir()
@@ -228,7 +228,7 @@ def test_an_export_verifies_far_from_the_record(cli: CliWorld, tmp_path: Path) -
     (cli.folder / "jitcloud.db").unlink()
     said = cli.jit("audit", "verify", *offline)
     assert said.code == 0
-    assert said.out.startswith("2 requests with 10 events were read and 4 signatures checked")
+    assert said.out.startswith("2 requests with 11 events were read and 5 signatures checked")
     assert "Whether the record, and the clouds, say the same as this file." in said.out
 
 

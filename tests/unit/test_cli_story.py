@@ -102,16 +102,16 @@ def test_each_state_says_what_it_waits_for_and_what_comes_next(world: World) -> 
     request = world.ask(what="prod-write")
     judge, now = world.advance.judge, world.time()
     later = replace(request.ask, start=now + timedelta(hours=2))
-    seen = {state: words.waiting(replace(request, state=state), judge) for state in State}
+    seen = {state: words.waiting(replace(request, state=state), judge, now) for state in State}
     assert seen[State.PENDING] == "1 of leads"
     assert seen[State.SCHEDULED] == seen[State.ACTIVATING] == "the cloud to let you in"
     assert seen[State.ENDING] == "the cloud to show that access is gone"
     assert not any(seen[state] for state in State if state.is_finished or state is State.ACTIVE)
     undecided = replace(request, decision=None)
-    assert words.waiting(undecided, judge) == "policy"
+    assert words.waiting(undecided, judge, now) == "policy"
     assert "policy" not in dict(words.of_request(undecided, judge, now))
     scheduled = replace(request, state=State.SCHEDULED, ask=later)
-    assert words.waiting(scheduled, judge) == "its start"
+    assert words.waiting(scheduled, judge, now) == "its start"
     assert words.until(scheduled, now) == "starts in 2h"
     assert words.until(replace(request, state=State.ENDED), now) == "now"
 

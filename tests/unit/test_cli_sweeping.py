@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from jitcloud import library
+from jitcloud import config
 from jitcloud.model import State
 from jitcloud.sweep import Swept
 from tests.cli_world import CliWorld
@@ -35,7 +35,7 @@ def test_a_sweep_goes_on_until_nothing_more_is_due(
     cli: CliWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batches = [Swept(woken=1000, troubles=(), more=True), Swept(woken=3, troubles=(), more=False)]
-    monkeypatch.setattr(library, "sweep", lambda _: batches.pop(0))
+    monkeypatch.setattr(config, "sweep", lambda *_, **__: batches.pop(0))
     assert cli.jit("sweep").code == 0
     assert not batches
 
@@ -46,14 +46,14 @@ def test_a_sweep_takes_on_no_more_than_it_should(
     more = Swept(woken=1000, troubles=(), more=True)
     batches = [more, more, more]
     monkeypatch.setattr("jitcloud.cli.sweeping.ROUNDS", 2)
-    monkeypatch.setattr(library, "sweep", lambda _: batches.pop())
+    monkeypatch.setattr(config, "sweep", lambda *_, **__: batches.pop())
     assert cli.jit("sweep").code == 0
     assert len(batches) == 1
 
 
 def test_a_sweep_that_gets_nowhere_stops(cli: CliWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     stuck = Swept(woken=1, troubles=(("slot", "The cloud said no."),), more=True)
-    monkeypatch.setattr(library, "sweep", lambda _: stuck)
+    monkeypatch.setattr(config, "sweep", lambda *_, **__: stuck)
     said = cli.jit("sweep")
     assert (said.code, said.err) == (1, "jitcloud: slot: The cloud said no.\n")
 
@@ -62,7 +62,7 @@ def test_troubles_are_told_and_end_in_an_exit_code(
     cli: CliWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trouble = Swept(woken=2, troubles=(("01J", "It \x1b[31mwent wrong."),), more=False)
-    monkeypatch.setattr(library, "sweep", lambda _: trouble)
+    monkeypatch.setattr(config, "sweep", lambda *_, **__: trouble)
     said = cli.jit("sweep")
     assert (said.code, said.out) == (1, "")
     assert said.err == "jitcloud: 01J: It \\x1b[31mwent wrong.\n"

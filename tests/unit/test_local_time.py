@@ -238,6 +238,7 @@ def test_what_is_no_zone_is_refused_and_the_nearest_named(name: str, near: str) 
         zone_named(name)
     said = str(caught.value)
     assert f" is not an IANA time zone; write one such as Europe/Berlin.{near}" in said
+    assert f'Did you mean "{name}"' not in said
     assert said.isprintable()
     assert len(said) < 200
 

@@ -20,6 +20,7 @@ from jitcloud.policy.usage import (
     session,
     usages,
 )
+from jitcloud.ports import Mechanisms
 from jitcloud.providers.memory import KIND, Fault, MemoryMechanism
 from tests.cli_world import LIFETIME, MemorySessions
 from tests.example import minutes
@@ -29,7 +30,7 @@ from tests.world import CATALOG, World, caller
 @pytest.fixture
 def sessions(tmp_path: Path) -> World:
     """The same organisation, in which reading in development hands out credentials."""
-    mechanisms = {KIND: MemoryMechanism(), MemorySessions.name: MemorySessions()}
+    mechanisms: Mechanisms = {KIND: MemoryMechanism(), MemorySessions.name: MemorySessions()}
     catalog = CATALOG.replace(KIND, MemorySessions.name, 1).replace(
         'target = { role = "reader" }\n', ""
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import socket
 import ssl
 import threading
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 from cryptography import x509
@@ -57,6 +59,14 @@ def shows_no_secret(error: BaseException, jira: JiraEmulator) -> None:
     assert jira.token not in shown
     assert basic not in shown
     assert str(error).isprintable()
+
+
+def nobody_waits_any_more() -> None:
+    """Whoever asked has been cut off, though the other side would go on for half a minute."""
+    for each in threading.enumerate():
+        if each.name == "jitcloud-tickets":
+            each.join(10)
+            assert not each.is_alive()
 
 
 # ── What it says ─────────────────────────────────────────────────────────────────────────────
@@ -142,6 +152,7 @@ def test_what_cannot_be_told_is_unavailable(
     with pytest.raises(Unavailable, match=rf"^Jira at 127\.0\.0\.1:\d+ {said}") as caught:
         tickets.look("OPS-1")
     shows_no_secret(caught.value, jira)
+    nobody_waits_any_more()
     assert len(jira.asked) == 1  # neither tried again nor followed
     assert tickets.look("OPS-1") is not None
 
@@ -180,10 +191,36 @@ def test_a_jira_that_is_not_there_is_unavailable(jira: JiraEmulator) -> None:
     shows_no_secret(caught.value, jira)
 
 
-def test_a_host_that_has_no_address_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(VARIABLE, "token")
-    with pytest.raises(Unavailable, match="cannot be reached"):
-        JiraTickets("https://jira.invalid", PLACE).look("OPS-1")  # RFC 6761: no name ends so
+def test_a_host_that_has_no_address_is_unavailable(
+    jira: JiraEmulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(*_: object, **__: object) -> NoReturn:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", none)
+    with pytest.raises(Unavailable, match=r"cannot be reached \(Name or service not known\)"):
+        reach(jira).look("OPS-1")
+
+
+def test_a_name_that_is_found_too_late_is_sent_nothing(
+    jira: JiraEmulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = threading.Event()
+    look_up = socket.getaddrinfo
+
+    def late(*args: Any, **kwargs: Any) -> Any:
+        found.wait(30)
+        return look_up(*args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", late)
+    with pytest.raises(Unavailable, match="has not answered within"):
+        reach(jira, timeout=SHORT).look("OPS-1")
+    still_at_it = [each for each in threading.enumerate() if each.name == "jitcloud-tickets"]
+    assert len(still_at_it) == 1
+    found.set()
+    still_at_it[0].join(30)
+    assert not still_at_it[0].is_alive()
+    assert jira.asked == []
 
 
 @pytest.mark.parametrize(
@@ -288,11 +325,12 @@ def test_a_server_without_tls_gets_no_token(jira: JiraEmulator) -> None:
 
 def test_a_handshake_that_is_drawn_out_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, "token")
-    # The header of a handshake record, and then nothing.
-    with answering(b"\x16\x03\x03\x40\x00", then_waits=True) as url:
+    # The header of a handshake record, whose content never ends.
+    with answering(b"\x16\x03\x03\x40\x00", then_drips=True) as url:
         tickets = JiraTickets(url.replace("http:", "https:"), PLACE, timeout=SHORT)
         with pytest.raises(Unavailable, match="has not answered within"):
             tickets.look("OPS-1")
+        nobody_waits_any_more()
 
 
 # ── The secret ───────────────────────────────────────────────────────────────────────────────
@@ -395,6 +433,7 @@ def test_a_token_is_sent_over_tls_or_stays_on_this_machine(url: str) -> None:
         "https://example.org:0",
         "https://example.org:65536",
         "https://example.org:x",
+        "https://example.org:secret",
         "https://[::1",
         "https://[example.org]",
         "https://[::1%25secret]",
@@ -412,22 +451,24 @@ def test_no_other_address_is_taken_or_shown(url: str) -> None:
 
 
 class answering:  # noqa: N801 - reads as a verb, as a context manager does
-    """Accept one connection, read what comes first, say this, and hang up (or wait)."""
+    """Accept one connection, read what comes first, say this, and hang up (or drip on)."""
 
-    def __init__(self, said: bytes, *, then_waits: bool = False) -> None:
+    def __init__(self, said: bytes, *, then_drips: bool = False) -> None:
         self._said = said
-        self._then_waits = then_waits
+        self._drips = 600 if then_drips else 0
         self._done = threading.Event()
         self._listening = socket.create_server(("127.0.0.1", 0))
         self._thread = threading.Thread(target=self._answer)
 
     def _answer(self) -> None:
         taken, _ = self._listening.accept()
-        with taken:
+        with taken, contextlib.suppress(ConnectionError):
             taken.recv(65536)
             taken.sendall(self._said)
-            if self._then_waits:
-                self._done.wait(30)
+            for _ in range(self._drips):
+                if self._done.wait(0.05):
+                    return
+                taken.sendall(b"\0")
 
     def __enter__(self) -> str:
         self._thread.start()
@@ -452,15 +493,15 @@ def certified(folder: Path, address: str) -> tuple[ssl.SSLContext, Path]:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(hours=1))
         .not_valid_after(now + timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))]), False)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))]), critical=False
+        )
         .sign(key, hashes.SHA256())
     )
     file = folder / "certificate.pem"
     file.write_bytes(certificate.public_bytes(Encoding.PEM))
     private = folder / "key.pem"
-    private.write_bytes(
-        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    )
+    private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(file, private)
     return context, file

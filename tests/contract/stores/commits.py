@@ -77,7 +77,7 @@ MALFORMED = [
         id="events-do-not-lead-to-the-controls",
     ),
     pytest.param(
-        lambda c: replace(c, control=replace(controlled(), events=the_events(asked(1)))),
+        lambda c: replace(c, control=_as_control(asked(2))),
         id="event-of-a-request-among-the-controls",
     ),
     pytest.param(
@@ -310,3 +310,9 @@ def _as_request(control: Control) -> Change:
     after = control.controls
     request = replace(the_request(asked(1)), id=CONTROLS, seq=after.seq, head=after.head)
     return Change(moves=(Move(request=request, wake_at=NOW, events=control.events),))
+
+
+def _as_control(change: Change) -> Control:
+    request = the_request(change)
+    after = replace(controlled().controls, seq=request.seq, head=request.head)
+    return Control(controls=after, events=the_events(change))

@@ -1,0 +1,1 @@
+"""Notifiers: how people are told what concerns them."""

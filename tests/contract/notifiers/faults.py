@@ -1,0 +1,124 @@
+"""Servers that say what no mail server should: over a real socket, a script each."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from threading import Event, Thread
+
+Script = Callable[[socket.socket, Event], None]
+"""What is done with a connection; the event is set when the test is over."""
+
+FEW = 2000
+"""A script gives up by itself after so many steps, so that a broken bound fails a test."""
+
+
+@contextmanager
+def speaking(script: Script) -> Iterator[int]:
+    """Run a server for as long as the block lasts; yield its port."""
+    over = Event()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = Thread(target=_serve, args=(listening, script, over))
+        thread.start()
+        try:
+            yield listening.getsockname()[1]
+        finally:
+            over.set()
+            with suppress(OSError):
+                listening.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+def _serve(listening: socket.socket, script: Script, over: Event) -> None:
+    while True:
+        try:
+            connection, _ = listening.accept()
+        except OSError:
+            return
+        with connection, suppress(OSError):
+            connection.settimeout(30)
+            script(connection, over)
+
+
+def hangs(_connection: socket.socket, over: Event) -> None:
+    over.wait(30)
+
+
+def drops(_connection: socket.socket, _over: Event) -> None:
+    pass
+
+
+def greets_with_html(connection: socket.socket, over: Event) -> None:
+    connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n<html><h1>No</h1></html>\r\n")
+    over.wait(30)
+
+
+def is_closed(connection: socket.socket, over: Event) -> None:
+    connection.sendall(b"554 5.3.2 No mail is taken here\r\n")
+    over.wait(30)
+
+
+def drips_a_greeting(connection: socket.socket, over: Event) -> None:
+    """Say a byte at a time, and never all of it: each read succeeds, and none is the last."""
+    connection.sendall(b"220 ")
+    _drip(connection, over)
+
+
+def drips_an_answer(connection: socket.socket, over: Event) -> None:
+    connection.sendall(b"220 mail.test\r\n")
+    connection.recv(1000)
+    connection.sendall(b"250 ")
+    _drip(connection, over)
+
+
+def _drip(connection: socket.socket, over: Event) -> None:
+    for _ in range(FEW):
+        if over.wait(0.01):
+            return
+        connection.sendall(b"x")
+
+
+def never_ends_an_answer(connection: socket.socket, _over: Event) -> None:
+    connection.sendall(b"220 mail.test\r\n")
+    connection.recv(1000)
+    for _ in range(FEW):
+        connection.sendall(b"250-" + b"x" * 4000 + b"\r\n")
+
+
+def takes_and_drops(connection: socket.socket, _over: Event) -> None:
+    """Take the whole message, and hang up without a word about it."""
+    with connection.makefile("rwb") as file:
+
+        def say(line: bytes) -> None:
+            file.write(line + b"\r\n")
+            file.flush()
+
+        say(b"220 mail.test")
+        for command in file:
+            if command.startswith(b"DATA"):
+                say(b"354 go on")
+                for line in file:
+                    if line == b".\r\n":
+                        return
+            say(b"250 OK")
+
+
+def takes_and_hangs_up_badly(connection: socket.socket, _over: Event) -> None:
+    """Take the whole message, say so, and answer the farewell with nonsense."""
+    with connection.makefile("rwb") as file:
+        file.write(b"220 mail.test\r\n")
+        file.flush()
+        for command in file:
+            answer = b"250 OK\r\n"
+            if command.startswith(b"DATA"):
+                answer = b"354 go on\r\n"
+            elif command.startswith(b"QUIT"):
+                answer = b"555 <html>\r\n"
+            file.write(answer)
+            file.flush()
+            if answer.startswith(b"354"):
+                while file.readline() != b".\r\n":
+                    pass
+                file.write(b"250 taken\r\n")
+                file.flush()

@@ -1,0 +1,158 @@
+"""Brakes: stop what would be activated, end what is. Neither ever stops an end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from jitcloud import braking
+from jitcloud.controls import EVERYTHING
+from jitcloud.errors import Refused, Tampered
+from jitcloud.model import Reach, Resumed, Scope, State
+from tests.world import POLICY, World, caller
+
+RIGHTS = (
+    POLICY
+    + """
+@id("may-stop")
+permit (principal in Group::"leads", action == Action::"stop", resource);
+@id("may-end")
+permit (principal in Group::"leads", action == Action::"end", resource);
+"""
+)
+ANA = Scope(reach=Reach.PERSON, id="ana")
+DEV = Scope(reach=Reach.ENTITLEMENT, id="dev-read")
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path, policy_text=RIGHTS)
+
+
+def test_both_need_a_right_of_their_own(world: World) -> None:
+    for act in (world.broker.stop, world.broker.resume, world.broker.end_all):
+        with pytest.raises(Refused, match=r"permit"):
+            act(caller("ana"), EVERYTHING, world.time(), "because I can")
+    assert world.store.control_events()[1:] == (), "only the policy was taken up"
+
+
+@pytest.mark.parametrize("scope", [EVERYTHING, ANA, DEV, Scope(reach=Reach.CLOUD, id="aws")])
+def test_what_is_stopped_is_refused_and_what_is_active_goes_on_and_ends(
+    world: World, scope: Scope
+) -> None:
+    active = world.ask(minutes=30)
+    world.broker.stop(caller("ben"), scope, world.time(), "leaked key")
+    refused = world.ask()
+    assert refused.state is State.DENIED
+    assert "Activations are stopped" in refused.reason
+    assert "leaked key (Ben)" in refused.reason
+    assert world.extend(active).state is State.DENIED
+    assert world.now(active).state is State.ACTIVE
+    world.time.forward(minutes=30)
+    world.sweep_until_quiet()
+    assert not world.cloud.who_can("reader")
+    world.broker.resume(caller("caro"), scope, world.time(), "rotated")
+    assert world.ask().state is State.ACTIVE
+    types = [line.event.what.type for line in world.store.control_events()]
+    assert types == ["adopted", "stopped", "resumed"]
+
+
+@pytest.mark.parametrize(
+    "scope", [Scope(reach=Reach.PERSON, id="ben"), Scope(reach=Reach.CLOUD, id="gcp")]
+)
+def test_what_lies_outside_of_a_brake_goes_on(world: World, scope: Scope) -> None:
+    world.broker.stop(caller("ben"), scope, world.time(), "leaked key")
+    assert world.ask().state is State.ACTIVE
+
+
+def test_what_was_approved_waits_and_is_not_lost(world: World) -> None:
+    request = world.ask(what="prod-write")
+    world.broker.stop(caller("caro"), EVERYTHING, world.time(), "leaked key")
+    assert world.approve(request).state is State.SCHEDULED
+    world.time.forward(minutes=10)
+    world.sweep()
+    assert world.now(request).state is State.SCHEDULED
+    world.broker.resume(caller("caro"), EVERYTHING, world.time(), "rotated")
+    world.time.forward(minutes=1)
+    world.sweep()
+    assert world.now(request).state is State.ACTIVE
+
+
+def test_an_approved_extension_waits_too(world: World) -> None:
+    request = world.approve(world.ask(what="prod-write", minutes=30))
+    extension = world.extend(request)
+    world.broker.stop(caller("caro"), EVERYTHING, world.time(), "leaked key")
+    assert world.approve(extension).state is State.SCHEDULED
+    world.time.forward(minutes=30)
+    world.sweep_until_quiet()
+    assert not world.cloud.who_can("writer")
+
+
+def test_ending_everything_ends_what_is_active_and_takes_back_what_waits(world: World) -> None:
+    active, pending = world.ask(), world.ask(what="prod-write")
+    scheduled = world.ask(start=world.time() + timedelta(hours=2))
+    others = world.ask("ben", "dev-read")
+    ended, troubles = world.broker.end_all(caller("caro"), ANA, world.time(), "laptop stolen")
+    assert (ended, troubles) == (3, ())
+    assert world.now(active).state is State.ENDING
+    assert world.now(active).reason == "laptop stolen"
+    assert world.now(pending).state is world.now(scheduled).state is State.WITHDRAWN
+    world.sweep()
+    world.time.forward(minutes=1)
+    world.sweep()
+    assert world.cloud.who_can("reader") == {"ben"}
+    assert world.now(others).state is State.ACTIVE
+    assert world.ask().state is State.ACTIVE, "an end is no stop"
+    types = [line.event.what.type for line in world.store.control_events()]
+    assert types == ["adopted", "end-all", "all-ending"]
+    world.verify_all()
+
+
+def test_whoever_braked_and_died_is_finished_by_the_next_sweep(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    active = world.ask()
+    with monkeypatch.context() as died:
+        died.setattr(braking, "finish", lambda *_: (0, ()))
+        world.broker.end_all(caller("caro"), EVERYTHING, world.time(), "laptop stolen")
+    assert world.now(active).state is State.ACTIVE
+    world.time.forward(seconds=1)
+    later = world.ask("ben")
+    world.sweep()
+    world.time.forward(minutes=1)
+    world.sweep_until_quiet_but(later)
+    assert world.cloud.who_can("reader") == {"ben"}, "what was asked for later is not meant"
+
+
+def test_a_directory_that_is_broken_keeps_nothing_alive(world: World) -> None:
+    active = world.ask()
+    (world.folder / "people.toml").write_text("[[person")
+    world.broker.end_all(caller("ana"), EVERYTHING, world.time(), "all is broken")
+    assert world.now(active).state is State.ENDING
+
+
+def test_a_forged_resume_is_not_believed_and_nothing_is_granted_on_it(world: World) -> None:
+
+    world.broker.stop(caller("ben"), EVERYTHING, world.time(), "leaked key")
+    unsigned = replace(world.ledger, signer=None)
+    what = Resumed(scope=EVERYTHING, reason="trust me")
+    unsigned.control(world.store.controls(), (what,), now=world.time())
+    world.put_together()
+    with pytest.raises(Tampered, match="not signed"):
+        world.ask()
+
+
+def test_ends_go_on_though_the_deployments_own_trail_is_spoilt(world: World) -> None:
+
+    active = world.ask(minutes=10)
+    world.broker.stop(caller("ben"), EVERYTHING, world.time(), "leaked key")
+    unsigned = replace(world.ledger, signer=None)
+    what = Resumed(scope=EVERYTHING, reason="trust me")
+    unsigned.control(world.store.controls(), (what,), now=world.time())
+    world.put_together()
+    world.time.forward(minutes=10)
+    world.sweep_until_quiet()
+    assert world.now(active).state is State.ENDED
