@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jitcloud.cli import say, shapes, story
+from jitcloud.cli import say, shapes, story, trails
 from jitcloud.cli.exits import ExitCode
 from jitcloud.cli.options import RequestArgument
 from jitcloud.cli.program import Program, program_of
+from jitcloud.cli.trails import Trail
 from jitcloud.clock import utc_now
 from jitcloud.errors import Invalid, Misconfigured, NotFound, Tampered
 from jitcloud.model import CONTROLS, Prolonged, RequestId
@@ -34,36 +35,34 @@ SHOW_PROGRESS_EVERY = 1000
 def show(context: typer.Context, request: RequestArgument) -> int:
     """Tell one request's story, event by event, and whether it is proven.
 
-    With `controls` for a request: which policy texts judged, and which brakes were put on.
+    What was asked to extend it stands where it happened. With `controls` for a request: which
+    policy texts judged, and which brakes were put on.
     """
-    from jitcloud.audit.chain import verify_controls  # noqa: PLC0415 - see __init__
-    from jitcloud.audit.verify import signature_holds, verified  # noqa: PLC0415
-
     program = program_of(context)
-    name = _name(request)
     with program.record() as (store, verifier):
-        trail = store.control_events() if name == CONTROLS else store.events(name)
-        if not trail and name != CONTROLS:
-            raise NotFound(f"There is no request {name} in this record.")
-        trouble = ""
-        try:
-            if name == CONTROLS:
-                verify_controls(store.controls(), trail, verifier)
-            else:
-                verified(store, name, verifier)
-        except (NotFound, Tampered) as exc:
-            trouble = str(exc)
-        held = [(line, signature_holds(line, verifier)) for line in trail]
+        trail = trails.read(store, verifier, _name(request))
+        extensions = tuple(trails.extensions(store, verifier, trail))
     if program.json:
-        events = shapes.of_events((line, story.what(line.event.what), h) for line, h in held)
-        say.as_json({"request": name, "holds": not trouble, "trouble": trouble, "events": events})
+        told = [_shape(each) for each in extensions]
+        say.as_json({**_shape(trail), "extensions": told})
     else:
-        for line, holds in held:
-            say.line(story.told(line, holds=holds))
-    if trouble:
-        raise Tampered(trouble)
+        for text in story.of(trail, extensions):
+            say.line(text)
+    troubles = [each.trouble for each in (trail, *extensions) if each.trouble]
+    if troubles:
+        raise Tampered("\n".join(troubles))
     say.hint("The trail holds: every hash, every signature, and what they add up to.")
     return ExitCode.OK
+
+
+def _shape(trail: Trail) -> dict[str, object]:
+    events = shapes.of_events((line, story.what(line.event.what), h) for line, h in trail.lines)
+    return {
+        "request": trail.name,
+        "holds": not trail.trouble,
+        "trouble": trail.trouble,
+        "events": events,
+    }
 
 
 def verify(

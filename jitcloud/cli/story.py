@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import assert_never
 
 from jitcloud.cli import words
 from jitcloud.cli.times import short
+from jitcloud.cli.trails import Trail
 from jitcloud.controls import said
 from jitcloud.durations import format_duration
 from jitcloud.model import (
@@ -53,6 +56,22 @@ WHY = {
     Cause.DISABLED: "the directory has disabled its holder, or knows them no longer",
     Cause.FAILED: "the cloud did not let the person in",
 }
+
+
+def of(trail: Trail, extensions: Sequence[Trail] = ()) -> Iterator[str]:
+    """Tell a trail line by line; what was asked to extend it stands where it happened."""
+    lines = [("", line, holds) for line, holds in trail.lines]
+    for number, extension in enumerate(extensions, start=1):
+        name = f"extension {number}, "
+        lines += [(name, line, holds) for line, holds in extension.lines]
+    for name, line, holds in sorted(lines, key=_place):
+        yield f"{name}{told(line, holds=holds)}"
+
+
+def _place(each: tuple[str, Sealed, bool | None]) -> tuple[datetime, bool]:
+    # Of one commit, what led to the later deadline stands before it.
+    event = each[1].event
+    return event.at, isinstance(event.what, Extended | Prolonged)
 
 
 def told(line: Sealed, *, holds: bool | None) -> str:

@@ -18,6 +18,7 @@ from jitcloud.model import (
     Denied,
     Evidence,
     Guarantee,
+    Need,
     NeedsApproval,
     PersonId,
     Request,
@@ -58,7 +59,15 @@ def approval(what: Approval) -> str:
 
 def stage(what: Stage) -> str:
     """Write who is asked at the same time."""
-    return " and ".join(f"{need.count} of {any_of(need.approvers)}" for need in what.needs)
+    return " and ".join(map(_need, what.needs))
+
+
+def _need(what: Need) -> str:
+    later = what.escalation
+    more = (
+        "" if later is None else f" (or {_approver(later.to)} after {format_duration(later.after)})"
+    )
+    return f"{what.count} of {any_of(what.approvers)}{more}"
 
 
 def decision(what: Decision) -> str:

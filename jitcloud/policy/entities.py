@@ -54,7 +54,9 @@ class Question:
     resource: tuple[str, str]
     """Its type and id."""
     context: str
-    entities: str
+    about: str
+    """The resource and all that it names, as a JSON list; often the same."""
+    people: str
 
     def requests(self, verbs: Iterable[str]) -> list[dict[str, object]]:
         """Ask it about each verb."""
@@ -85,7 +87,8 @@ def about_ask(
         principal=person.id,
         resource=("Entitlement", thing.id),
         context=_context(ask, world, window),
-        entities=_array([_user(person, named, thing.owner), _entitlement(thing)]),
+        about=_array([_entitlement(thing)]),
+        people=_array([_user(person, named, thing.owner)]),
     )
 
 
@@ -109,7 +112,8 @@ def about_vote(
         principal=voter.id,
         resource=_REQUEST,
         context=_object(_sign_in(mfa_age)),
-        entities=_array([*_users((voter, requester), named, *asked), _entity(*_REQUEST, attrs)]),
+        about=_array([_entity(*_REQUEST, attrs)]),
+        people=_array(_users((voter, requester), named, *asked)),
     )
 
 
@@ -137,13 +141,8 @@ def about_brake(  # noqa: PLR0913, PLR0917 - each one a fact of the brake
         principal=person.id,
         resource=_BRAKE,
         context=_object(_sign_in(mfa_age)),
-        entities=_array(
-            [
-                *_users(people, named, *owners),
-                *map(_entitlement, things),
-                _entity(*_BRAKE, attrs),
-            ]
-        ),
+        about=_array([*map(_entitlement, things), _entity(*_BRAKE, attrs)]),
+        people=_array(_users(people, named, *owners)),
     )
 
 

@@ -14,11 +14,11 @@ from jitcloud.policy.entities import Question
 from jitcloud.policy.source import Rule, schema
 
 ANSWERS = 64
-"""How many of the last questions to Cedar are remembered with their answers.
+"""How many of the last questions to Cedar are remembered with their answers."""
 
-As many of the people and things that they were about: these are asked about again and again, for
-another duration or with a ticket.
-"""
+THINGS = 256
+"""How many of the things that were asked about are kept as Cedar takes them: many people ask about
+the same ones, for one duration after the other."""
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -45,7 +45,7 @@ class Evaluator:
     _answers: dict[object, dict[str, Answer] | Denied] = field(
         default_factory=dict, repr=False, compare=False
     )
-    _entities: dict[str, cedarpy.Entities] = field(default_factory=dict, repr=False, compare=False)
+    _things: dict[str, cedarpy.Entities] = field(default_factory=dict, repr=False, compare=False)
 
     def ask(self, verbs: Sequence[str], question: Question) -> dict[str, Answer] | Denied:
         """Ask about each verb. Any error, of any rule, for any verb, is a denial of all.
@@ -58,8 +58,16 @@ class Evaluator:
         known = self._answers.get(same)
         if known is None:
             known = self._ask_cedar(verbs, question)
-            _remember(self._answers, same, known)
+            _remember(self._answers, same, known, ANSWERS)
         return known
+
+    def entities(self, question: Question) -> cedarpy.Entities:
+        """Return what a question is about as Cedar takes it. Raises ``ValueError``."""
+        things = self._things.get(question.about)
+        if things is None:
+            things = cedarpy.Entities.from_json_str(question.about, schema())
+            _remember(self._things, question.about, things, THINGS)
+        return things.with_added_json_str(question.people, schema())
 
     def ids(self, numbers: Iterable[int]) -> tuple[RuleId, ...]:
         """Name rules by their numbers, in the order of the policy."""
@@ -67,10 +75,7 @@ class Evaluator:
 
     def _ask_cedar(self, verbs: Sequence[str], question: Question) -> dict[str, Answer] | Denied:
         try:
-            known = self._entities.get(question.entities)
-            if known is None:
-                known = cedarpy.Entities.from_json_str(question.entities, schema())
-                _remember(self._entities, question.entities, known)
+            known = self.entities(question)
             results = cedarpy.is_authorized_batch(
                 question.requests(verbs), self.policies, known, schema()
             )
@@ -89,8 +94,8 @@ class Evaluator:
         return unevaluated(f"These rules fail: {', '.join(rules) or 'all'}.", rules)
 
 
-def _remember(known: dict[K, V], key: K, value: V) -> None:
-    if len(known) >= ANSWERS:
+def _remember(known: dict[K, V], key: K, value: V, most: int) -> None:
+    if len(known) >= most:
         known.clear()
     known[key] = value
 

@@ -146,7 +146,8 @@ class Explainer:
         rules = self.policy.rules
         try:
             question = about_ask(ask, person, world, window, named(rules, "Group"))
-            known = cedarpy.Entities.from_json_str(question.entities, schema())
+            things = cedarpy.Entities.from_json_str(question.about, schema())
+            known = things.with_added_json_str(question.people, schema())
         except ValueError:  # the decision says what does not fit
             return ()
         verbs = verbs_of(ask)

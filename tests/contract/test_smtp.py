@@ -275,7 +275,7 @@ def test_a_server_without_a_way_to_log_in_is_said_so(ways: str) -> None:
         _answers(connection_, {b"EHLO": f"250-mail.test\r\n250 {ways or 'HELP'}".encode()})
 
     login = Login(username="jitcloud", password=lambda: SECRET)
-    with speaking(offers) as port, pytest.raises(Unavailable, match="log in|does not accept"):
+    with speaking(offers) as port, pytest.raises(Unavailable, match=r"log in|does not accept"):
         over_smtp(port, login=login).send(NOTICE)
 
 

@@ -45,7 +45,7 @@ def votes(*cast: tuple[str, int]) -> list[Vote]:
 def missing(
     asked: Approval, cast: list[Vote], voters: Mapping[PersonId, Person]
 ) -> Outstanding | None:
-    return outstanding(asked, cast, voters, REQUESTER)
+    return outstanding(asked, cast, voters, REQUESTER, asked_at=NOW, now=NOW)
 
 
 TWO_OF_A_THEN_ONE_OF_B = approval([need(2, "a")], [need(1, "b")])

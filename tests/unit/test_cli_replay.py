@@ -33,10 +33,10 @@ def propose(cli: CliWorld, *changes: tuple[str, str], text: str = POLICY, more: 
     return str(cli.folder / "proposed")
 
 
-def edit(cli: CliWorld, sql: str) -> None:
+def edit(cli: CliWorld, sql: str, *bindings: str) -> None:
     """Edit the record behind jitcloud's back, as whoever has the file can."""
     connection = apsw.Connection(str(cli.folder / "jitcloud.db"))
-    connection.execute(sql)
+    connection.execute(sql, bindings)
     connection.close()
 
 
@@ -89,8 +89,8 @@ def test_who_would_be_told_otherwise_is_counted_and_then_named(cli: CliWorld) ->
         "",
         (
             "refused    Ana (ana): dev-read for 2h, 3 times, last on 2026-12-03: at once; now no:"
-            " No rule lets you have this as you asked for it; try a shorter time, or ask leads which"
-            " rule could."
+            " No rule lets you have this as you asked for it; try a shorter time, or ask leads"
+            " which rule could."
         ),
         (
             "let-in     Ben (ben): prod-role for 30m, once on 2026-12-04: no: Too few people could"
@@ -416,10 +416,8 @@ def test_few_sessions_and_short_ones_propose_nothing(cli: CliWorld) -> None:
 
 def test_a_request_that_was_tampered_with_is_left_out_and_told(cli: CliWorld) -> None:
     good, bad, worse = cli.ask(), cli.ask(by="ben"), cli.ask(by="caro")
-    edit(
-        cli, f"UPDATE events SET text = replace(text, 'testing', 'tasting') WHERE request = '{bad}'"
-    )  # noqa: S608
-    edit(cli, f"UPDATE requests SET body = '{{}}' WHERE id = '{worse}'")  # noqa: S608
+    edit(cli, "UPDATE events SET text = replace(text, 'testing', 'tasting') WHERE request = ?", bad)
+    edit(cli, "UPDATE requests SET body = '{}' WHERE id = ?", worse)
     folder = propose(cli, ('"8h"', '"1m"'))
     said = cli.jit("policy", "replay", "--policy", folder)
     assert said.code == 7

@@ -36,7 +36,7 @@ def policy_of(rules: list[str], organisation: Organisation = HERE) -> Policy:
 
 
 def is_met(decision: NeedsApproval, votes: Sequence[Vote], requester: PersonId) -> bool:
-    return outstanding(decision.approval, votes, PEOPLE, requester) is None
+    return left(decision, votes, requester) is None
 
 
 def enough_votes(
@@ -45,7 +45,7 @@ def enough_votes(
     """Let people vote in this order, wherever they still help, until it is enough."""
     votes: list[Vote] = []
     for _ in order:
-        missing = outstanding(decision.approval, votes, PEOPLE, requester)
+        missing = left(decision, votes, requester)
         if missing is None:
             return votes
         asked = [who for need in missing.wanted.needs for who in need.approvers]
@@ -142,10 +142,10 @@ def test_nobody_approves_their_own_request(
         if isinstance(decision, NeedsApproval):
             everybody = {**PEOPLE, requester.id: requester}
             others = [vote for vote in votes if vote.by != requester.id]
-            alone = outstanding(decision.approval, others, everybody, requester.id)
+            alone = left(decision, others, requester.id, everybody)
             for stage in range(len(asked)):
                 own = Vote(by=requester.id, stage=stage, at=TUESDAY, reason="")
-                found = outstanding(decision.approval, [*others, own], everybody, requester.id)
+                found = left(decision, [*others, own], requester.id, everybody)
                 assert found == alone
 
 

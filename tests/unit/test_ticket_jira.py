@@ -154,7 +154,7 @@ def test_what_cannot_be_told_is_unavailable(
     shows_no_secret(caught.value, jira)
     nobody_waits_any_more()
     assert len(jira.asked) == 1  # neither tried again nor followed
-    assert tickets.look("OPS-1") is not None
+    assert reach(jira, email=email).look("OPS-1") is not None
 
 
 @pytest.mark.parametrize("email", ["jitcloud@example.org", ""], ids=["cloud", "data-center"])
