@@ -99,9 +99,9 @@ class Advance:
                 return self._hold(request, now)
             case State.ENDING:
                 return self._disappear(request, now)
-            case State.ENDED:
+            case State.ENDED | State.EXTENDED:
                 return self._look_back(request, now)
-            case State.DENIED | State.LAPSED | State.WITHDRAWN | State.FAILED | State.EXTENDED:
+            case State.DENIED | State.LAPSED | State.WITHDRAWN | State.FAILED:
                 return None
             case _:
                 assert_never(request.state)

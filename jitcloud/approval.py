@@ -137,11 +137,9 @@ def combine(approvals: Iterable[Approval]) -> Approval:
         for stage in together:
             for approvers, need in _by_approvers(stage).items():
                 before = most.get(approvers, need)
-                most[approvers] = replace(
-                    before,
-                    count=max(before.count, need.count),
-                    escalation=_both(before.escalation, need.escalation),
-                )
+                larger = before if before.count >= need.count else need
+                escalation = _both(before.escalation, need.escalation)
+                most[approvers] = replace(larger, escalation=escalation)
         stages.append(Stage(needs=tuple(most.values())))
     approval = Approval(stages=tuple(stages))
     _refuse_empty(approval)

@@ -61,6 +61,7 @@ MOVES: dict[State | None, frozenset[type[Happening]]] = {
     State.ACTIVE: frozenset({Issuing, Prolonged, Ending}) | _REVIEW,
     State.ENDING: frozenset({Ended, Failed}) | _REVIEW,
     State.ENDED: _REVIEW,
+    State.EXTENDED: _REVIEW,
 }
 """What may happen in each state. In any other, nothing.
 
@@ -171,7 +172,13 @@ def _happen(  # noqa: C901, PLR0911, PLR0912 - one arm an event
                 review_by=_review_by(request, at),
             )
         case Extended(window=window, policy=policy):
-            return replace(request, state=State.EXTENDED, window=window, policy=policy)
+            return replace(
+                request,
+                state=State.EXTENDED,
+                window=window,
+                policy=policy,
+                review_by=_review_by(request, at),
+            )
         case Prolonged(by=by, window=window):
             if window.deadline <= deadline(request) or window.start != _window(request).start:
                 message = f"Extending request {request.id} would not make its deadline later."
@@ -232,7 +239,7 @@ def wake_at(request: Request) -> datetime | None:
             return look_again(request, request.updated_at)
         case State.ACTIVATING | State.ENDING:
             return request.updated_at
-        case State.ENDED:
+        case State.ENDED | State.EXTENDED:
             return _review(request)
         case _:
             return None

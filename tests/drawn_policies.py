@@ -11,13 +11,16 @@ from jitcloud.catalog import Catalog
 from jitcloud.errors import NotFound
 from jitcloud.model import (
     Ask,
+    Cloud,
     Entitlement,
     EntitlementId,
     GroupId,
     Person,
     PersonId,
     Privilege,
+    Reach,
     RotationId,
+    Scope,
     Vote,
 )
 from jitcloud.policy import World
@@ -59,6 +62,15 @@ _CONDITIONS = (
     "principal has manager",
     "context.start.hour >= 8 && context.end.hour < 18",
 )
+_OF_BRAKES = (
+    "resource.everything",
+    'resource has cloud && resource.cloud == Cloud::"aws"',
+    "resource has entitlement && principal in resource.entitlement.owner",
+    'resource has entitlement && resource.entitlement in Environment::"prod"',
+    "resource has person && resource.person == principal",
+    'resource has person && resource.person in Group::"developers"',
+    "context has mfaAge",
+)
 _APPROVERS = (
     "sre",
     "sre-leads",
@@ -83,6 +95,24 @@ def approvals() -> st.SearchStrategy[str]:
     return st.lists(stage, min_size=1, max_size=2).map(" then ".join)
 
 
+def escalations() -> st.SearchStrategy[str]:
+    """Draw an escalation, or none."""
+    one = st.tuples(st.sampled_from(("10m", "30m", "1h")), st.sampled_from(_APPROVERS[:6]))
+    return st.one_of(st.just(""), one.map(lambda e: f' @escalate("after {e[0]} to {e[1]}")'))
+
+
+def reviews() -> st.SearchStrategy[str]:
+    """Draw a review, and perhaps who is notified."""
+    by = st.tuples(st.sampled_from(("1h", "4h", "1d")), st.sampled_from(_APPROVERS))
+    heard = st.lists(st.sampled_from(_APPROVERS), max_size=2)
+    return st.tuples(by, heard).map(
+        lambda d: (
+            f'@review("within {d[0][0]} by {d[0][1]}")'
+            + (f' @notify("{", ".join(d[1])}")' if d[1] else "")
+        )
+    )
+
+
 def _rule(head: st.SearchStrategy[str], effect: str, action: str) -> st.SearchStrategy[str]:
     """Draw a rule that begins with what is drawn, and is named by whoever puts it in a policy."""
     return st.builds(
@@ -95,8 +125,13 @@ def _rule(head: st.SearchStrategy[str], effect: str, action: str) -> st.SearchSt
 
 
 def permits_of_request() -> st.SearchStrategy[str]:
-    head = approvals().map(lambda text: f'@approval("{text}")')
+    asked = approvals().map(lambda text: f'@approval("{text}")')
+    head = st.tuples(asked, escalations()).map("".join)
     return _rule(head, "permit", 'action == Action::"request"')
+
+
+def permits_of_break_glass() -> st.SearchStrategy[str]:
+    return _rule(reviews(), "permit", 'action == Action::"breakGlass"')
 
 
 def permits_of_activate() -> st.SearchStrategy[str]:
@@ -104,15 +139,43 @@ def permits_of_activate() -> st.SearchStrategy[str]:
 
 
 def forbids() -> st.SearchStrategy[str]:
-    actions = ('action in Action::"access"', 'action == Action::"activate"')
+    actions = (
+        *('action in Action::"access"',) * 3,
+        *(f'action == Action::"{verb}"' for verb in ("activate", "request", "breakGlass")),
+    )
     return st.sampled_from(actions).flatmap(
         lambda action: _rule(st.just('@because("Not so.")'), "forbid", action)
     )
 
 
+def brakes() -> st.SearchStrategy[str]:
+    """Draw a rule about brakes."""
+    return st.builds(
+        lambda head, verb, principal, when: (
+            f'@id("NAME") {head} ({principal}, action == Action::"{verb}", resource){when};'
+        ),
+        st.sampled_from(("permit", "permit", "permit", '@because("Not so.") forbid')),
+        st.sampled_from(("stop", "end")),
+        st.sampled_from(_PRINCIPALS),
+        st.sampled_from(("", *(f" when {{ {condition} }}" for condition in _OF_BRAKES))),
+    )
+
+
+def forbids_of_anything() -> st.SearchStrategy[str]:
+    """Draw a forbid that may be about votes and brakes as well."""
+    actions = ("action", *(f'action == Action::"{verb}"' for verb in ("approve", "stop", "end")))
+    head = '@id("NAME") @because("Not so.")'
+    others = st.builds(
+        lambda action, principal: f"{head} forbid ({principal}, {action}, resource);",
+        st.sampled_from(actions),
+        st.sampled_from(_PRINCIPALS),
+    )
+    return st.one_of(forbids(), others)
+
+
 def rules() -> st.SearchStrategy[list[str]]:
     """Draw some rules: mostly permits of request, so that approvals add up."""
-    some = st.one_of(permits_of_activate(), forbids())
+    some = st.one_of(permits_of_activate(), permits_of_break_glass(), forbids())
     return st.tuples(
         st.lists(permits_of_request(), min_size=1, max_size=3), st.lists(some, max_size=3)
     ).map(lambda drawn: [*drawn[0], *drawn[1]])
@@ -123,11 +186,12 @@ def named(drawn: Sequence[str], prefix: str = "r") -> list[str]:
     return [rule.replace("NAME", f"{prefix}-{number}") for number, rule in enumerate(drawn)]
 
 
-def asks() -> st.SearchStrategy[Ask]:
+def asks(*, break_glass: tuple[bool, ...] = (False, False, True)) -> st.SearchStrategy[Ask]:
     some = st.sampled_from(("T-1", None))
     return st.builds(
-        lambda who, what, duration, mfa, ticket, incident: HERE.ask(
-            who, what, duration, mfa=mfa, ticket=ticket, incident=incident
+        lambda who, what, duration, mfa, ticket, incident, broken: replace(
+            HERE.ask(who, what, duration, mfa=mfa, ticket=ticket, incident=incident),
+            break_glass=broken,
         ),
         st.sampled_from(NAMES),
         st.sampled_from(THINGS),
@@ -135,6 +199,16 @@ def asks() -> st.SearchStrategy[Ask]:
         st.sampled_from(("5m", "1h", None)),
         some,
         some,
+        st.sampled_from(break_glass),
+    )
+
+
+def scopes() -> st.SearchStrategy[Scope]:
+    return st.one_of(
+        st.just(Scope(reach=Reach.EVERYTHING)),
+        st.sampled_from([Scope(reach=Reach.CLOUD, id=cloud) for cloud in Cloud]),
+        st.sampled_from([Scope(reach=Reach.ENTITLEMENT, id=thing) for thing in THINGS]),
+        st.sampled_from([Scope(reach=Reach.PERSON, id=f"u-{name}") for name in NAMES]),
     )
 
 
@@ -221,6 +295,7 @@ def catalogs() -> st.SearchStrategy[Catalog]:
 
 
 def votes() -> st.SearchStrategy[list[Vote]]:
+    """Draw votes that were all cast when it was asked."""
     cast = st.dictionaries(st.sampled_from(sorted(VOTERS)), st.integers(0, 1))
     return cast.map(
         lambda stages: [

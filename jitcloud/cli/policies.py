@@ -20,7 +20,7 @@ from jitcloud.errors import Misconfigured
 
 if TYPE_CHECKING:  # what --help need not load
     from jitcloud.cli.rulebook import Rulebook
-    from jitcloud.policy.cases import Case
+    from jitcloud.policy.cases import BrakeCase, Case
     from jitcloud.policy.trial import Tried
 
 CASES = Path("cases.toml")
@@ -175,29 +175,32 @@ def _summary(book: Rulebook) -> str:
 def _tell_failed(tried: Tried) -> None:
     case = tried.case
     say.line(f"{tried.number}. {case.says}")
-    say.line(f"    {_asks(case)}{_facts(tried)}")
+    say.line(f"    {_asks(case)}{_facts(case)}")
     for key, expected, said in tried.differences:
         say.line(f"    {key} should be  {expected}")
         say.line(f"    {' ' * len(key)} and is     {said}")
     say.line()
 
 
-def _asks(case: Case) -> str:
-    if case.duration is None:
-        does = f"stops {case.stops}" if case.stops is not None else f"ends {case.ends}"
-        return f"{case.who} {does}"
+def _asks(case: Case | BrakeCase) -> str:
+    from jitcloud.policy.cases import BrakeCase  # noqa: PLC0415 - see TYPE_CHECKING
+
+    if isinstance(case, BrakeCase):
+        return f"{case.who} {case.verb}s {case.stops or case.ends}"
     asks = case.who if case.approves is None else f"{case.who} approves {case.approves}"
     broken = " by breaking the glass" if case.break_glass else ""
     return f"{asks}: {case.what} for {format_duration(case.duration)}{broken}"
 
 
-def _facts(tried: Tried) -> str:
-    case = tried.case
-    facts = [name for name in ("ticket", "incident", "freeze") if getattr(case, name)]
-    facts += [] if case.mfa is None else [f"mfa {format_duration(case.mfa)}"]
-    facts += [] if case.start is None else [f"start {case.start}"]
-    facts += [] if not case.votes else [f"votes {', '.join(case.votes)}"]
-    facts += [] if case.after is None else [f"after {format_duration(case.after)}"]
+def _facts(case: Case | BrakeCase) -> str:
+    from jitcloud.policy.cases import Case  # noqa: PLC0415 - see TYPE_CHECKING
+
+    facts = [] if case.mfa is None else [f"mfa {format_duration(case.mfa)}"]
+    if isinstance(case, Case):
+        facts = [*(n for n in ("ticket", "incident", "freeze") if getattr(case, n)), *facts]
+        facts += [] if case.start is None else [f"start {case.start}"]
+        facts += [] if not case.votes else [f"votes {', '.join(case.votes)}"]
+        facts += [] if case.after is None else [f"after {format_duration(case.after)}"]
     return f", with {', '.join(facts)}" if facts else ""
 
 

@@ -85,6 +85,7 @@ class _Session(smtplib.SMTP):
             if server.tls == "starttls":
                 self.starttls(context=ssl.create_default_context())
         except BaseException:
+            self.close()
             self._made.close()
             raise
 

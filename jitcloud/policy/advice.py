@@ -127,7 +127,10 @@ def _combinations(ask: Ask, world: World) -> Iterator[frozenset[str]]:
     }
     names = [name for name, is_possible in possible.items() if is_possible]
     for count in range(1, len(names) + 1):
-        yield from map(frozenset, combinations(names, count))
+        for together in map(frozenset, combinations(names, count)):
+            # Nobody breaks a glass without an incident, whatever the rules.
+            if ask.incident is not None or "incident" in together or "break_glass" not in together:
+                yield together
 
 
 def _changes(names: frozenset[str], ask: Ask, ladder: Sequence[timedelta]) -> Iterator[Change]:

@@ -64,37 +64,14 @@ class _Facts(BaseModel):
     freeze: bool = False
 
 
-class Case(_Facts):
-    """One row: an ask, a vote or a brake, and what policy is meant to say to it."""
+class _Row(_Facts):
+    """What every row says."""
 
     says: _Line
     """The row in words; it names the row in messages."""
     who: _Line
-    what: _Line | None = None
-    duration: _Duration | None = None
-    break_glass: bool = False
-    approves: _Line | None = None
-    """Whose ask it is that ``who`` votes on; ``mfa`` is then the voter's."""
-    votes: tuple[_Line, ...] = ()
-    """Who has said yes before, in this order, each just signed in; see ``cast``."""
-    after: _Duration | None = None
-    """How long after the ask it is; else when the last of the votes was given, or at once."""
-    stops: _Line | None = None
-    """What ``who`` would stop: ``everything``, ``cloud aws``, ``entitlement ID``, ``person ID``."""
-    ends: _Line | None = None
-    """What ``who`` would end, the same way."""
-    expect: Literal["activate", "request", "break-glass", "approve", "stop", "end", "deny"]
     rules: tuple[str, ...] | None = None
     """Every rule that decided; None: whichever."""
-    approval: _Line | None = None
-    waits_for: _Line | None = None
-    """Whose yes is still missing after the votes, or ``nobody``."""
-    review: _Line | None = None
-    """Who looks at it afterwards, and within what time."""
-    notify: _Line | None = None
-    """Who hears of it at once."""
-    skipped: _Line | None = None
-    """Whose yes it goes past, or ``nobody``."""
     because: _Line | None = None
     """Something the person refused is told."""
 
@@ -105,6 +82,55 @@ class Case(_Facts):
         if not isinstance(table, dict):
             return table
         return {key: tuple(v) if isinstance(v, list) else v for key, v in table.items()}
+
+
+class BrakeCase(_Row):
+    """One row: a brake, and what policy is meant to say to whoever uses it."""
+
+    stops: _Line | None = None
+    """What is stopped: ``everything``, ``cloud aws``, ``entitlement ID`` or ``person ID``."""
+    ends: _Line | None = None
+    """What is ended, the same way."""
+    expect: Literal["stop", "end", "deny"]
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if None not in {self.stops, self.ends}:
+            raise ValueError("stops and ends are two cases; write one for each")
+        if self.expect not in {self.verb, "deny"}:
+            raise ValueError(f'{self.verb}s goes with expect = "{self.verb}" or "deny"')
+        if self.because is not None and self.expect != "deny":
+            raise ValueError('because goes with expect = "deny"')
+        return self
+
+    @property
+    def verb(self) -> Literal["stop", "end"]:
+        """Which brake it is."""
+        return "end" if self.stops is None else "stop"
+
+
+class Case(_Row):
+    """One row: an ask or a vote, and what policy is meant to say to it."""
+
+    what: _Line
+    duration: _Duration
+    break_glass: bool = False
+    approves: _Line | None = None
+    """Whose ask it is that ``who`` votes on; ``mfa`` is then the voter's."""
+    votes: tuple[_Line, ...] = ()
+    """Who has said yes before, in this order, each just signed in; see ``cast``."""
+    after: _Duration | None = None
+    """How long after the ask it is; else when the last of the votes was given, or at once."""
+    expect: Literal["activate", "request", "break-glass", "approve", "deny"]
+    approval: _Line | None = None
+    waits_for: _Line | None = None
+    """Whose yes is still missing after the votes, or ``nobody``."""
+    review: _Line | None = None
+    """Who looks at it afterwards, and within what time."""
+    notify: _Line | None = None
+    """Who hears of it at once."""
+    skipped: _Line | None = None
+    """Whose yes it goes past, or ``nobody``."""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -136,13 +162,13 @@ class Case(_Facts):
 
 def _contradictions(case: Case) -> Iterator[str]:
     """Yield what of a case does not go together."""
-    of_asks = (case.what, case.duration, case.approves, case.after, case.votes, case.break_glass)
-    if case.stops is None and case.ends is None:
-        if case.what is None or case.duration is None:
-            yield "what and duration are missing; add them (only stops and ends go without)"
-    elif any(of_asks) or None not in {case.stops, case.ends}:
-        yield "stops and ends stand alone, each in a case of its own: nothing is asked for"
-    yield from _about_answer(case)
+    if (case.approves is not None) != (case.expect == "approve") and case.expect != "deny":
+        yield 'approves goes with expect = "approve" or "deny", and with no other'
+    if case.expect == "break-glass" and not case.break_glass:
+        yield 'expect = "break-glass" goes with break_glass = true'
+    for verb, keys in _OF_ONE_ANSWER.items():
+        if case.expect != verb and any(getattr(case, key) is not None for key in keys):
+            yield f'{" and ".join(keys)} go{"es" * (len(keys) == 1)} with expect = "{verb}"'
     if (case.votes or case.after) and case.approves is None and case.waits_for is None:
         yield 'votes and after need waits_for: who is still missing then, or "nobody"'
     times = [at for _, at in case.cast]
@@ -150,23 +176,12 @@ def _contradictions(case: Case) -> Iterator[str]:
         yield "votes stand in the order in which they are given, and after is not before the last"
 
 
-def _about_answer(case: Case) -> Iterator[str]:
-    for verb, key in (("approve", "approves"), ("stop", "stops"), ("end", "ends")):
-        if (getattr(case, key) is not None) != (case.expect == verb) and case.expect != "deny":
-            yield f'{key} goes with expect = "{verb}" or "deny", and with no other'
-    for verb, keys in _OF_ONE_ANSWER.items():
-        if case.expect != verb and any(getattr(case, key) is not None for key in keys):
-            yield f'{" and ".join(keys)} go{"es" * (len(keys) == 1)} with expect = "{verb}"'
-    if case.expect == "break-glass" and not case.break_glass:
-        yield 'expect = "break-glass" goes with break_glass = true'
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
     """A file of cases."""
 
     name: str
-    cases: tuple[Case, ...]
+    cases: tuple[Case | BrakeCase, ...]
 
 
 def read(path: Path) -> Table:
@@ -184,12 +199,18 @@ def read(path: Path) -> Table:
     cases = [
         case
         for number, row in enumerate(rows, start=1)
-        if (case := parse_table(Case, _filled(row, defaults), _where(number, row), wrong))
+        if (case := _case(_filled(row, defaults), _where(number, row), wrong))
     ]
     wrong += _twice(rows)
     if wrong:
         raise Misconfigured("\n".join(f"{printable(path.name)}: {line}" for line in wrong))
     return Table(name=path.name, cases=tuple(cases))
+
+
+def _case(row: object, where: str, wrong: list[str]) -> Case | BrakeCase | None:
+    if isinstance(row, dict) and not row.keys().isdisjoint({"stops", "ends"}):
+        return parse_table(BrakeCase, row, where, wrong)
+    return parse_table(Case, row, where, wrong)
 
 
 def _filled(row: object, defaults: object) -> object:

@@ -27,8 +27,8 @@ from jitcloud.model import (
     Vote,
 )
 from jitcloud.policy import wording
-from jitcloud.policy.cases import NOBODY, Case
-from jitcloud.policy.engine import Brake, Policy
+from jitcloud.policy.cases import NOBODY, BrakeCase, Case
+from jitcloud.policy.engine import Policy
 from jitcloud.ports import Directory
 from jitcloud.text import quoted
 
@@ -153,17 +153,15 @@ class BrakeHearing:
     catalog: Catalog
     directory: Directory
 
-    def verdict(self, case: Case) -> Verdict:
+    def verdict(self, case: BrakeCase) -> Verdict:
         """Say what comes of it. Raises ``NotFound`` for what is not there, and ``Invalid``."""
-        verb: Brake = "stop" if case.stops is not None else "end"
         scope = _scope(case.stops or case.ends or "")
         person = self.directory.person(case.who)
-        said = self.policy.brake(
-            verb, person, case.mfa, scope, self._thing(scope), self._about(scope)
-        )
+        thing, about = self._thing(scope), self._about(scope)
+        said = self.policy.brake(case.verb, person, case.mfa, scope, thing, about)
         if isinstance(said, Denied):
             return Verdict(expect="deny", rules=said.rules, because=said.because)
-        return Verdict(expect=verb, rules=said)
+        return Verdict(expect=case.verb, rules=said)
 
     def _thing(self, scope: Scope) -> Entitlement | None:
         return self.catalog.get(scope.id) if scope.reach is Reach.ENTITLEMENT else None

@@ -10,7 +10,7 @@ from jitcloud.catalog import Catalog
 from jitcloud.errors import NotFound, Refused
 from jitcloud.model import Ask
 from jitcloud.policy.advice import Decide
-from jitcloud.policy.cases import Case
+from jitcloud.policy.cases import BrakeCase, Case
 from jitcloud.policy.engine import Policy
 from jitcloud.policy.entities import World
 from jitcloud.policy.hearing import BrakeHearing, Hearing, Verdict
@@ -26,7 +26,7 @@ class Tried:
     """One case, tried."""
 
     number: int
-    case: Case
+    case: Case | BrakeCase
     verdict: Verdict | None
     """None: it could not be tried."""
     trouble: str = ""
@@ -56,7 +56,7 @@ class Trial:
     directory: Directory
     decide: Decide
 
-    def tried(self, number: int, case: Case) -> Tried:
+    def tried(self, number: int, case: Case | BrakeCase) -> Tried:
         """Judge one case."""
         try:
             verdict, decided = self._hear(case)
@@ -64,8 +64,8 @@ class Trial:
             return Tried(number=number, case=case, verdict=None, trouble=str(exc))
         return Tried(number=number, case=case, verdict=verdict, decided=decided)
 
-    def _hear(self, case: Case) -> tuple[Verdict, tuple[str, ...]]:
-        if case.what is None or case.duration is None:
+    def _hear(self, case: Case | BrakeCase) -> tuple[Verdict, tuple[str, ...]]:
+        if isinstance(case, BrakeCase):
             brake = BrakeHearing(policy=self.policy, catalog=self.catalog, directory=self.directory)
             verdict = brake.verdict(case)
             return verdict, verdict.rules
@@ -106,7 +106,7 @@ _TOLD = ("approval", "waits_for", "review", "notify", "skipped")
 _OF_OTHERS = dict.fromkeys((*_TOLD, "because"))
 
 
-def _differences(case: Case, verdict: Verdict) -> Iterator[tuple[str, str, str]]:
+def _differences(case: Case | BrakeCase, verdict: Verdict) -> Iterator[tuple[str, str, str]]:
     if case.expect != verdict.expect:
         said = f"{verdict.expect}: {' '.join(verdict.because)}"
         yield "expect", case.expect, said if verdict.because else verdict.expect
@@ -114,7 +114,7 @@ def _differences(case: Case, verdict: Verdict) -> Iterator[tuple[str, str, str]]
     if case.rules is not None and sorted(case.rules) != sorted(verdict.rules):
         yield "rules", _listed(case.rules), _listed(verdict.rules)
     for key in _TOLD:
-        expected, said = getattr(case, key), getattr(verdict, key)
+        expected, said = getattr(case, key, None), getattr(verdict, key)
         if expected is not None and " ".join(expected.split()) != said:
             yield key, expected, said or "nothing"
     if case.because is not None and case.because not in " ".join(verdict.because):

@@ -79,14 +79,15 @@ class _Grouped:
         self._inner, self._after = _compiled(inner), _compiled(after)
 
     def project(self, ticket: str) -> str:
-        """As long as it can be after what precedes it, which is that too."""
+        """As long as it can be after what precedes it, which is that too.
+
+        Empty where a piece looks beyond its own end, at a word's, and does not match by itself.
+        """
         for start in range(len(ticket), -1, -1):
             if self._before(ticket[:start]) and self._from_here(ticket[start:]):
-                return next(
-                    ticket[start:end]
-                    for end in range(len(ticket), start - 1, -1)
-                    if self._inner(ticket[start:end]) and self._after(ticket[end:])
-                )
+                ends = range(len(ticket), start - 1, -1)
+                found = (ticket[start:end] for end in ends if self._after(ticket[end:]))
+                return next(filter(self._inner, found), "")
         return ""
 
 

@@ -178,6 +178,13 @@ def test_what_the_glass_let_in_is_extended_only_by_the_glass_or_a_yes(world: Wor
     assert world.extend(request, minutes=10).state is State.PENDING
     again = world.extend(request, minutes=10, break_glass=True)
     assert again.state is State.EXTENDED
+    assert {owed.id for owed in world.broker.unreviewed()} == {request.id, again.id}
+    world.time.forward(hours=25)
+    world.sweep_until_quiet()
+    assert world.now(again).review_missed
+    done = world.broker.review(caller("ben"), again.id, world.time(), fine=True, note="late")
+    assert (done.state, done.review_by) == (State.EXTENDED, None)
+    world.verify_all()
 
 
 # ── Whoever can write the record ─────────────────────────────────────────────────────────────

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from jitcloud.model import RequestId
+from jitcloud.controls import EVERYTHING
+from jitcloud.model import RequestId, State
 from jitcloud.ports import Store
 from jitcloud.providers.memory import KIND, MemoryAssignments, MemoryCloud
 from jitcloud.stores.memory import MemoryStore
 from jitcloud.stores.sqlite import SqliteStore
 from tests.faults import Killed, Switch
-from tests.world import Time, World, caller
+from tests.world import POLICY, Time, World, caller
 
 
 def approved_and_given_back(world: World) -> None:
@@ -45,6 +46,48 @@ def scheduled_and_revoked(world: World) -> None:
     world.advance.wake(request.id)
 
 
+def extended_twice_and_run_out(world: World) -> None:
+    request = world.approve(world.ask(what="prod-write", minutes=10))
+    world.time.forward(minutes=5)
+    world.approve(world.extend(request, minutes=10))
+    world.extend(request, minutes=5)
+    world.time.forward(minutes=15)
+    world.sweep()
+
+
+def braked(world: World) -> None:
+    world.ask(minutes=10)
+    world.ask("ben", "dev-read", minutes=10)
+    pending = world.ask(what="prod-write", minutes=10)
+    world.time.forward(seconds=1)
+    world.broker.stop(caller("ben"), EVERYTHING, world.time(), "stop")
+    world.broker.end_all(caller("ben"), EVERYTHING, world.time(), "end")
+    world.sweep()
+    assert world.now(pending).state is State.WITHDRAWN
+
+
+def broken_glass(world: World) -> None:
+    request = world.ask(what="prod-admin", minutes=10, incident="INC-1", break_glass=True)
+    world.time.forward(minutes=5)
+    now = world.time()
+    world.broker.review(caller("ben"), request.id, now, fine=True, note="rightly")
+    world.give_back(request)
+
+
+RULES = (
+    POLICY
+    + """
+@id("glass")
+@review("within 1h by leads")
+permit (principal in Group::"developers", action == Action::"breakGlass", resource);
+@id("may-stop")
+permit (principal in Group::"leads", action == Action::"stop", resource);
+@id("may-end")
+permit (principal in Group::"leads", action == Action::"end", resource);
+"""
+)
+
+
 def memory(folder: Path) -> Store:  # noqa: ARG001 - it needs none
     return MemoryStore()
 
@@ -53,9 +96,21 @@ def sqlite(folder: Path) -> Store:
     return SqliteStore(folder / "jitcloud.db")
 
 
-@pytest.mark.parametrize("make_store", [memory, sqlite])
+LIFETIMES = (
+    approved_and_given_back,
+    overlapping_and_run_out,
+    scheduled_and_revoked,
+    extended_twice_and_run_out,
+    braked,
+    broken_glass,
+)
+ON_DISK = (approved_and_given_back, scheduled_and_revoked, extended_twice_and_run_out)
+"""Each commit is written out there, which takes its time: the steps are the same."""
+
+
 @pytest.mark.parametrize(
-    "lifetime", [approved_and_given_back, overlapping_and_run_out, scheduled_and_revoked]
+    ("lifetime", "make_store"),
+    [*((each, memory) for each in LIFETIMES), *((each, sqlite) for each in ON_DISK)],
 )
 def test_dying_before_any_call_of_a_lifetime_leaves_nothing_alive_past_the_deadline(
     tmp_path: Path, lifetime: Callable[[World], None], make_store: Callable[[Path], Store]
@@ -68,10 +123,17 @@ def test_dying_before_any_call_of_a_lifetime_leaves_nothing_alive_past_the_deadl
         cloud = MemoryCloud(time)
         switch = Switch(at)
         kinds = {KIND: switch.over(MemoryAssignments(cloud), "see", "put", "remove")}
-        doomed = World(folder, time=time, store=switch.over(store), cloud_=cloud, kinds_=kinds)
+        doomed = World(
+            folder,
+            time=time,
+            store=switch.over(store),
+            cloud_=cloud,
+            kinds_=kinds,
+            policy_text=RULES,
+        )
         with contextlib.suppress(Killed):
             lifetime(doomed)
-        restarted = World(folder, time=time, store=store, cloud_=cloud)
+        restarted = World(folder, time=time, store=store, cloud_=cloud, policy_text=RULES)
         _whoever_has_access_has_an_end_on_record(restarted)
         _past_the_deadline_all_is_over(restarted, switch.calls[-1])
         store.close()
@@ -96,9 +158,9 @@ def _past_the_deadline_all_is_over(world: World, last: str) -> None:
     names: tuple[RequestId, ...] = world.store.ids(100)
     for name in names:
         assert world.now(name).state.is_finished
-        assert world.store.wake_at(name) is None
     world.verify_all()
-    # Whatever a slot still wants (to look once more) it has had by now.
+    # Whatever a slot still wants (to look once more), and a review, it has had by now.
     world.time.forward(hours=1)
     world.sweep()
+    assert all(world.store.wake_at(name) is None for name in names)
     assert world.store.due(world.time(), 10) == ()

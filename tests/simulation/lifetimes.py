@@ -14,16 +14,38 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from jitcloud.controls import EVERYTHING
 from jitcloud.errors import Conflict, JitError, OutcomeUnknown, Throttled, Unavailable
-from jitcloud.model import Request, RequestId, Sight, Slot, State
+from jitcloud.model import BreakGlass, Reach, Request, RequestId, Scope, Sight, Slot, State
 from jitcloud.ports import Change, Store
 from jitcloud.providers.memory import KIND, Fault, MemoryAssignments, MemoryCloud
 from jitcloud.stores.memory import MemoryStore
 from tests.faults import Killed
-from tests.world import Time, World, caller
+from tests.world import POLICY, Time, World, caller
 
 SETTLE = timedelta(seconds=3)
 PEOPLE = ("ana", "ben", "caro")
+RULES = (
+    POLICY.replace(
+        '@approval("2 of leads")', '@approval("2 of leads")\n@escalate("after 5m to developers")'
+    )
+    + """
+@id("glass")
+@review("within 1h by leads")
+permit (principal in Group::"developers", action == Action::"breakGlass",
+        resource in Environment::"prod")
+when { context.duration <= duration("30m") };
+@id("may-stop")
+permit (principal in Group::"leads", action == Action::"stop", resource);
+@id("may-end")
+permit (principal in Group::"leads", action == Action::"end", resource);
+"""
+)
+SCOPES = (
+    EVERYTHING,
+    Scope(reach=Reach.PERSON, id="ana"),
+    Scope(reach=Reach.ENTITLEMENT, id="prod-write"),
+)
 ROLES = {"dev-read": "reader", "prod-write": "writer", "prod-admin": "admin"}
 
 
@@ -146,11 +168,21 @@ class Simulation:
         }
         for person, role in self.standing:
             self.cloud.assign_by_hand(person, role)
-        self.truth = World(folder, time=self.time, store=self.store, cloud_=self.cloud)
+        self.edits = 0
+        self.truth = World(
+            folder, time=self.time, store=self.store, cloud_=self.cloud, policy_text=RULES
+        )
         kinds = {KIND: FlakyAssignments(self.cloud, self.chaos)}
         flaky = FlakyStore(self.store, self.chaos)
         self.drivers = [
-            World(folder, time=self.time, store=flaky, kinds_=kinds, cloud_=self.cloud)  # type: ignore[arg-type] # it has the store's methods by delegation
+            World(
+                folder,
+                time=self.time,
+                store=flaky,  # type: ignore[arg-type] # it has the store's methods by delegation
+                kinds_=kinds,
+                cloud_=self.cloud,
+                policy_text=RULES,
+            )
             for _ in range(3)
         ]
 
@@ -170,6 +202,14 @@ class Simulation:
                 stands = (person, role) in self.standing
                 assert self._can(person, role) == stands, self.tell(f"{person} {role}")
         self.truth.verify_all()
+        self.happened = {
+            line.event.what.type
+            for trail in (
+                self.store.control_events(),
+                *(self.store.events(request.id) for request in self._all()),
+            )
+            for line in trail
+        }
         assert self.store.due(self.time(), 10) == (), self.tell()
 
     def tell(self, what: str = "") -> str:
@@ -186,6 +226,11 @@ class Simulation:
             (2, "gives back", self._give_back),
             (1, "revokes", self._revoke),
             (1, "withdraws", self._withdraw),
+            (2, "extends", self._extend),
+            (1, "breaks the glass", self._break_glass),
+            (1, "reviews", self._review),
+            (1, "brakes", self._brake),
+            (0.3, "edits the policy", self._edit),
             (6, "sweeps", self._sweep),
             (4, "waits", self._wait),
         )
@@ -232,6 +277,36 @@ class Simulation:
         if request is not None:
             driver.broker.withdraw(caller(person), request.id, self.time())
 
+    def _extend(self, driver: World, person: str) -> None:  # noqa: ARG002 - the holder does
+        request = self._any(State.ACTIVE)
+        if request is not None:
+            glass = self.dice.random() < 0.1
+            minutes = self.dice.choice([0.5, 5, 20])
+            incident = "INC-1" if glass else None
+            driver.extend(request, minutes, request.person, break_glass=glass, incident=incident)
+
+    def _break_glass(self, driver: World, person: str) -> None:
+        what = self.dice.choice(["prod-write", "prod-admin"])
+        minutes = self.dice.choice([0.5, 2, 10])
+        driver.ask(person, what, minutes=minutes, incident="INC-1", break_glass=True)
+
+    def _review(self, driver: World, person: str) -> None:
+        owed = driver.broker.unreviewed(caller(person))
+        if owed:
+            name = self.dice.choice(owed).id
+            driver.broker.review(caller(person), name, self.time(), fine=True, note="seen")
+
+    def _brake(self, driver: World, person: str) -> None:
+        act = self.dice.choice(
+            [driver.broker.stop, driver.broker.resume, driver.broker.resume, driver.broker.end_all]
+        )
+        act(caller(person), self.dice.choice(SCOPES), self.time(), "just in case")
+
+    def _edit(self, driver: World, person: str) -> None:  # noqa: ARG002 - who, is not on record
+        self.edits += 1
+        driver.policy_text = f"{RULES}// edit {self.edits}\n"
+        driver.put_together()
+
     def _sweep(self, driver: World, person: str) -> None:  # noqa: ARG002 - a machine does
         driver.sweep()
 
@@ -260,8 +335,21 @@ class Simulation:
         if name != "dev-read":
             # P5: and somebody else said yes.
             for r in at_work:
-                assert r.votes, self.tell(f"{r.id} has access without a vote")
-                assert all(vote.by != person for vote in r.votes), self.tell()
+                for each in (r, *self._extensions(r)):
+                    self._check_said_yes(each, person)
+
+    def _check_said_yes(self, request: Request, person: str) -> None:
+        if isinstance(request.decision, BreakGlass):
+            assert request.ask.break_glass, self.tell()
+            owed = request.review_by is not None or bool(request.reviews)
+            assert owed, self.tell(f"{request.id} is never reviewed")
+        else:
+            assert request.votes, self.tell(f"{request.id} has access without a vote")
+        assert all(vote.by != person for vote in request.votes), self.tell()
+
+    def _extensions(self, request: Request) -> list[Request]:
+        found = (self.store.request(name) for name in request.prolonged_by)
+        return [extension for extension in found if extension is not None]
 
     def _can(self, person: str, role: str) -> bool:
         return person in self.cloud.who_can(role)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from jitcloud.model import Happening
 from tests.simulation.lifetimes import Simulation
 
 EVERY_FAULT = {
@@ -23,8 +25,15 @@ EVERY_FAULT = {
 }
 
 
-def _simulate(seeds: range, folder: Path) -> Counter[str]:
+EVERYTHING_THAT_HAPPENS = {
+    type_.__dataclass_fields__["type"].default for type_ in get_args(Happening)
+}
+
+
+def _simulate(seeds: range, folder: Path) -> tuple[Counter[str], Counter[str]]:
+    """Run these seeds; return which faults struck, and in how many worlds what happened."""
     struck: Counter[str] = Counter()
+    happened: Counter[str] = Counter()
     for seed in seeds:
         simulation = Simulation(seed, folder)
         try:
@@ -33,14 +42,19 @@ def _simulate(seeds: range, folder: Path) -> Counter[str]:
             exc.add_note(f"seed {seed}")
             raise
         struck += simulation.chaos.struck
-    return struck
+        happened.update(simulation.happened)
+    return struck, happened
 
 
 def test_access_always_ends_and_never_exists_unrecorded(tmp_path: Path) -> None:
-    struck = _simulate(range(60), tmp_path)
+    struck, happened = _simulate(range(60), tmp_path)
     assert struck.keys() >= EVERY_FAULT, "a fault that never struck proves nothing"
+    # Nothing is issued here: that is for sessions, which have no slot to converge.
+    missing = EVERYTHING_THAT_HAPPENS - happened.keys() - {"issuing"}
+    assert not missing, "what never happened was not shown to be right"
 
 
 @pytest.mark.long
 def test_access_always_ends_in_a_thousand_more_worlds(tmp_path: Path) -> None:
-    assert _simulate(range(1000, 2500), tmp_path)
+    struck, _ = _simulate(range(1000, 2500), tmp_path)
+    assert struck.keys() >= EVERY_FAULT

@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -182,6 +183,17 @@ def test_a_failure_is_told_by_its_last_line(tmp_path: Path, text: str, said: str
     assert len(str(caught.value)) < 400
 
 
+def test_of_all_that_it_complains_only_the_end_is_kept(tmp_path: Path) -> None:
+    program = script(tmp_path, "yes word | head -c 20000000 >&2; echo end >&2; exit 1")
+    tracemalloc.start()
+    try:
+        with pytest.raises(Unavailable, match='and said "end"'):
+            ask(program)
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    finally:
+        tracemalloc.stop()
+
+
 @pytest.mark.parametrize("kind", ["missing", "not-executable", "no-interpreter", "folder", "data"])
 def test_what_cannot_be_started_is_for_an_operator(tmp_path: Path, kind: str) -> None:
     program = script(tmp_path, "exit 0")
@@ -235,6 +247,7 @@ def test_so_is_one_that_has_answered_and_does_not_end(tmp_path: Path, lifeline: 
     assert lifeline.was_held()
 
 
+@pytest.mark.skipif(not hasattr(os, "waitid"), reason="macOS before Python 3.13 leaves it alone")
 def test_what_it_leaves_behind_is_killed_and_not_waited_for(
     tmp_path: Path, lifeline: Lifeline
 ) -> None:

@@ -81,9 +81,7 @@ def alone(*rules: str) -> Policy:
 
 OWNER_YES = approved_by(need(1, "db-owners"), rules=["dev-prod-read"])
 LATER = Escalation(after=minutes(30), to=Approver(kind="group", id="platform-leads"))
-LEADS_YES = approved_by(
-    replace(need(2, "sre-leads"), escalation=LATER), rules=["sre-prod-admin"]
-)
+LEADS_YES = approved_by(replace(need(2, "sre-leads"), escalation=LATER), rules=["sre-prod-admin"])
 
 TABLE: dict[str, tuple[str, str, str, dict[str, str], Decision | str]] = {
     "dev, eight hours": ("dev", "dev-db", "8h", {}, activate("dev-self-serve")),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from jitcloud.durations import format_duration, parse_duration
 from jitcloud.facts import as_if
 from jitcloud.judge import Judge
-from jitcloud.model import Activate, Ask, Decision, Denied, NeedsApproval, PersonId
+from jitcloud.model import Activate, Ask, BreakGlass, Decision, Denied, NeedsApproval, PersonId
 from jitcloud.policy import Policy, World
 from jitcloud.policy.advice import LADDER, Change, Decide, Hint, hints, offered
 from tests import drawn_policies as drawn
@@ -30,6 +30,7 @@ def deciding(policy: Policy) -> Decide:
 
 DECIDE = deciding(HERE.policy())
 NOTHING = World()
+AFTER_LEADS = "after a yes from 2 of sre-leads (or platform-leads after 30m)"
 
 
 def offers(ask: Ask, world: World = NOTHING) -> list[tuple[str, str]]:
@@ -97,11 +98,11 @@ def test_what_is_allowed_needs_no_hint() -> None:
         (
             HERE.ask("sre", "prod-admin"),
             NOTHING,
-            ["This would be allowed with a ticket, after a yes from 2 of sre-leads."],
+            [f"This would be allowed with a ticket, {AFTER_LEADS}."],
         ),
         (HERE.ask("oncall", "prod-write", "2h"), NOTHING, [
             "This would be allowed with an incident.",
-            "This would be allowed within 1h with a ticket, after a yes from 2 of sre-leads.",
+            f"This would be allowed within 1h with a ticket, {AFTER_LEADS}.",
         ]),
         (HERE.ask("dev", "dev-db", "30d"), NOTHING, ["This would be allowed within 8h."]),
         (
@@ -114,7 +115,7 @@ def test_what_is_allowed_needs_no_hint() -> None:
             NOTHING,
             [
                 ("This would be allowed within 1h with a fresh multi-factor sign-in and a ticket,"
-                " after a yes from 2 of sre-leads.")
+                f" {AFTER_LEADS}.")
             ],
         ),
         (
@@ -122,7 +123,7 @@ def test_what_is_allowed_needs_no_hint() -> None:
             NOTHING,
             [
                 ("This would be allowed with a ticket that is found open,"
-                " after a yes from 2 of sre-leads.")
+                f" {AFTER_LEADS}.")
             ],
         ),
         (
@@ -138,7 +139,7 @@ def test_what_is_allowed_needs_no_hint() -> None:
             World(freeze=True),
             [
                 ("This would be allowed within 1h with a fresh multi-factor sign-in, a ticket and"
-                " an incident, after a yes from 2 of sre-leads.")
+                f" an incident, {AFTER_LEADS}.")
             ],
         ),
     ],
@@ -163,7 +164,8 @@ def test_what_is_there_already_is_not_asked_for() -> None:
         return DECIDE(asked, world)
 
     assert hints(decide, ask, World(ticket_verified=True, incident_verified=True)) == ()
-    assert judged == [ask]  # nothing is shorter on the ladder, and nothing else is missing
+    # Nothing is shorter on the ladder, nothing else is missing, and the glass is not broken.
+    assert judged == [ask, replace(ask, break_glass=True)]
 
 
 def test_a_change_changes_what_it_says_and_no_more() -> None:
@@ -201,13 +203,15 @@ def test_an_offer_holds_and_a_hint_is_enough_and_needs_all_it_says(
 def check(hint: Hint, ask: Ask, world: World, decide: Decide) -> None:
     change = hint.change
     assert decide(*change.apply(ask, world)) == hint.decision
-    assert isinstance(hint.decision, Activate | NeedsApproval)
+    assert isinstance(hint.decision, Activate | NeedsApproval | BreakGlass)
+    assert ("breaking the glass" in hint.sentence) == isinstance(hint.decision, BreakGlass)
     assert hint.sentence.isprintable()
     for less in (
         replace(change, sign_in=False),
         replace(change, ticket=False),
         replace(change, incident=False),
         replace(change, within=None),
+        replace(change, break_glass=False),
     ):
         assert less == change or isinstance(decide(*less.apply(ask, world)), Denied)
 

@@ -122,7 +122,7 @@ NOT_A_ROW = {
         ask("dev", "dev-db", "1h", 'expect = "request"', 'because = "x"'), "because goes with",
     ),
     "votes for nothing": (
-        ask("dev", "dev-db", "1h", 'expect = "request"', 'votes = ["u-owner"]'), "votes need",
+        ask("dev", "dev-db", "1h", 'expect = "request"', 'votes = ["u-owner"]'), "votes and after need",
     ),
     "an empty sentence": (ask("dev", "dev-db", "1h", 'expect = "deny"', 'because = ""'), "empty"),
     "votes of no kind": (
@@ -303,6 +303,7 @@ def test_the_rules_that_no_row_is_decided_by_are_known(tmp_path: Path) -> None:
         "sre-prod-read",
         "analyst-pii-read",
         "cloud-root",
+        "oncall-break-glass",
         "prod-needs-fresh-mfa",
         "admin-is-never-self-serve",
         "change-freeze",

@@ -13,6 +13,7 @@ from jitcloud.errors import Invalid, Misconfigured
 from jitcloud.model import Approver, Denied, GroupId, Person, PersonId, RotationId
 from jitcloud.policy import approvals
 from jitcloud.policy.approvals import ApprovalRule
+from jitcloud.policy.names import Relation
 from jitcloud.ports import Directory
 from tests.example import Organisation
 
@@ -367,10 +368,11 @@ def test_a_directory_that_cannot_be_listed_is_asked_about_each_id() -> None:
 def test_an_approval_is_read_stage_by_stage() -> None:
     parsed = ApprovalRule.parse("2 of a or b then 1 of rotation.c then 10 of resource.owner")
     assert [stage.count for stage in parsed.stages] == [2, 1, 10]
-    assert parsed.approvers == (
+    assert parsed.names == (
         Approver(kind="group", id="a"),
         Approver(kind="group", id="b"),
         Approver(kind="rotation", id="c"),
+        Relation.OWNER,
     )
 
 

@@ -98,6 +98,8 @@ def test_a_moved_issue_is_the_one_it_is_now(tickets: JiraTickets, jira: JiraEmul
     moved = Ticket(id="NET_2-77", is_open=True, project="NET_2")
     assert tickets.look("OPS-1") == moved
     assert tickets.look("NET_2-77") == moved
+    with pytest.raises(KeyError):
+        jira.move("OPS-2", "NET_2-78")
 
 
 def test_only_what_is_needed_is_asked_for(jira: JiraEmulator) -> None:

@@ -59,6 +59,8 @@ def test_a_ticket_may_be_as_long_as_it_says() -> None:
         ("(?P<project>.+)-.+", "a-b-c", "a-b"),
         ("(?P<project>[a|b]+)[|]1", "a|b|1", "a|b"),
         ("(?P<project>[A-Z]*)-1", "-1", ""),
+        (r"(?P<project>[A-Z]+)\b-1", "OPS-1", ""),
+        (r"#\b(?P<project>[A-Z]+)-1", "#OPS-1", ""),
     ],
 )
 def test_a_group_says_where_a_ticket_belongs(pattern: str, ticket: str, expected: str) -> None:

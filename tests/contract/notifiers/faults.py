@@ -86,39 +86,39 @@ def never_ends_an_answer(connection: socket.socket, _over: Event) -> None:
         connection.sendall(b"250-" + b"x" * 4000 + b"\r\n")
 
 
-def takes_and_drops(connection: socket.socket, _over: Event) -> None:
+def knows_no_greeting(connection: socket.socket, _over: Event) -> None:
+    answering({}, lambda _line: b"502 5.5.1 What")(connection, _over)
+
+
+def takes_and_drops(connection: socket.socket, over: Event) -> None:
     """Take the whole message, and hang up without a word about it."""
-    with connection.makefile("rwb") as file:
-
-        def say(line: bytes) -> None:
-            file.write(line + b"\r\n")
-            file.flush()
-
-        say(b"220 mail.test")
-        for command in file:
-            if command.startswith(b"DATA"):
-                say(b"354 go on")
-                for line in file:
-                    if line == b".\r\n":
-                        return
-            say(b"250 OK")
+    answering({b"DATA": b"354 go on", b".": b""})(connection, over)
 
 
-def takes_and_hangs_up_badly(connection: socket.socket, _over: Event) -> None:
+def takes_and_is_rude(connection: socket.socket, over: Event) -> None:
     """Take the whole message, say so, and answer the farewell with nonsense."""
-    with connection.makefile("rwb") as file:
-        file.write(b"220 mail.test\r\n")
-        file.flush()
-        for command in file:
-            answer = b"250 OK\r\n"
-            if command.startswith(b"DATA"):
-                answer = b"354 go on\r\n"
-            elif command.startswith(b"QUIT"):
-                answer = b"555 <html>\r\n"
-            file.write(answer)
+    answering({b"DATA": b"354 go on", b".": b"250 taken", b"QUIT": b"<html>"})(connection, over)
+
+
+def answering(
+    answers: dict[bytes, bytes], other: Callable[[bytes], bytes] = lambda _line: b"250 OK"
+) -> Script:
+    """Make a server that says this to lines that begin so; to nothing said it hangs up."""
+
+    def script(connection: socket.socket, _over: Event) -> None:
+        in_message = False
+        with connection.makefile("rwb") as file:
+            file.write(b"220 mail.test\r\n")
             file.flush()
-            if answer.startswith(b"354"):
-                while file.readline() != b".\r\n":
-                    pass
-                file.write(b"250 taken\r\n")
+            for line in file:
+                command = b"." if line == b".\r\n" else line[:4].upper()
+                if in_message and command != b".":
+                    continue
+                said = answers[command] if command in answers else other(line.rstrip())
+                if not said:
+                    return
+                in_message = said.startswith(b"354")
+                file.write(said + b"\r\n")
                 file.flush()
+
+    return script

@@ -88,13 +88,15 @@ class Races(Opened):
         self, store: Store
     ) -> None:
         def pull(name: int) -> None:
-            for number in range(10):
-                while True:
-                    try:
-                        store.commit(Change(control=_pulled(store, f"{name}.{number}")))
-                        break
-                    except Conflict:
-                        continue
+            pulled = 0
+            for _ in range(40):  # whenever one of the four loses, another one has won
+                try:
+                    store.commit(Change(control=_pulled(store, f"{name}.{pulled}")))
+                except Conflict:
+                    continue
+                pulled += 1
+                if pulled == 10:
+                    break
 
         with ThreadPoolExecutor(4) as pool:
             for done in [pool.submit(pull, name) for name in range(4)]:
