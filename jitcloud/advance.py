@@ -39,12 +39,16 @@ from jitcloud.model import (
     SlotKey,
     State,
 )
+from jitcloud.remembering import Remembering
 
 STEPS = 8
 """More steps than a request can take in one go: a bound, not a plan."""
 
 FAIL_AFTER = timedelta(minutes=2)
 """A cloud that has not let somebody in by then is told to forget it, and the request fails."""
+
+LATER = frozenset({State.PENDING, State.SCHEDULED, State.ACTIVE})
+"""What may have to ask who is in which group, and so waits until all that ends has had its turn."""
 
 HELD = timedelta(minutes=1)
 """How often it is asked again whether activations go on that a brake has stopped."""
@@ -58,16 +62,18 @@ class Advance:
     judge: Judge
     converger: Converger
 
-    def wake(self, name: RequestId) -> Request:
+    def wake(self, name: RequestId, *, ends_only: bool = False) -> Request:
         """Take a request as far as it can go now; return it as it then stands.
 
+        With ``ends_only`` it does nothing that asks anybody but the record and the clouds: what
+        is over ends, though the directory hangs.
         Raises ``NotFound``, ``Tampered`` (nothing is granted on such a record, but it is still
         ended), ``Misconfigured``, ``Unavailable``. Whatever it raises, the request stays due.
         """
         request = self.ledger.load(name)
         for _ in range(STEPS):
             try:
-                moved = self._step(request, self.converger.clock())
+                moved = self._step(request, self.converger.clock(), ends_only=ends_only)
             except Conflict:
                 moved = self.ledger.load(name)
                 if moved.seq == request.seq:
@@ -85,14 +91,16 @@ class Advance:
         return self.converger.converge(key)
 
     def _step(  # noqa: PLR0911 - one arm a state
-        self, request: Request, now: datetime
+        self, request: Request, now: datetime, *, ends_only: bool
     ) -> Request | None:
         """Take one step; None when there is none to take now."""
         match request.state:
-            case State.PENDING | State.SCHEDULED:
-                return self._wait(request, now)
             case State.ACTIVATING | State.ACTIVE if lifecycle.is_over(request, now):
                 return self._end(request, Cause.DEADLINE, "", now)
+            case state if ends_only and state in LATER:
+                return None
+            case State.PENDING | State.SCHEDULED:
+                return self._wait(request, now)
             case State.ACTIVATING:
                 return self._appear(request, now)
             case State.ACTIVE:
@@ -151,7 +159,7 @@ class Advance:
         # 3. Record window and places, joined in the same commit. A crash after this leaves
         #    places that are due at once, and a request whose deadline is on record.
         request = self.ledger.verified(name, now)  # (1)
-        judge = replace(self.judge, ledger=self.ledger)
+        judge = replace(self.judge, ledger=self.ledger, directory=Remembering(self.judge.directory))
         if judge.stopped(request.ask):
             # What was allowed is not lost for it: it waits until it is resumed, or lapses.
             self.ledger.put_off(request, min(now + HELD, request.lapses_at or now + HELD))

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import islice, zip_longest
+from itertools import chain, zip_longest
 
 from jitcloud.matching import most_filled
 from jitcloud.model import Approval, Approver, Escalation, Need, Person, PersonId, Stage, Vote
@@ -148,12 +148,13 @@ def combine(approvals: Iterable[Approval]) -> Approval:
 
 def can_be_met(
     approval: Approval,
-    members_of: Callable[[Approver], frozenset[PersonId]],
+    members_of: Callable[[Approver], Iterable[PersonId]],
     requester: PersonId,
 ) -> bool:
     """Whether enough different people could say yes, each once, the requester left out.
 
-    ``members_of`` names those who may vote now: the caller leaves the disabled out. Whoever would
+    ``members_of`` names those who may vote now: the caller leaves the disabled out, and may do so
+    one by one, for no more are looked at than are needed. Whoever would
     only join later does not count: an escalation is for those asked who do not answer, and not
     for a quorum that was out of reach from the beginning.
     """
@@ -162,11 +163,15 @@ def can_be_met(
     total = sum(need.count for need in needs)
     places: list[frozenset[PersonId]] = []
     for need in needs:
-        people = frozenset[PersonId]().union(*(members_of(who) for who in need.approvers))
+        enough: set[PersonId] = set()
         # As many people as there are places are enough for a need, whoever else is taken: so a
         # group of ten thousand costs no more than a small one.
-        enough = frozenset(islice(people - {requester}, total))
-        places.extend([enough] * need.count)
+        for person in chain.from_iterable(map(members_of, need.approvers)):
+            if len(enough) == total:
+                break
+            if person != requester:
+                enough.add(person)
+        places.extend([frozenset(enough)] * need.count)
     return most_filled(places) == total
 
 

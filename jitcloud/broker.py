@@ -34,6 +34,7 @@ from jitcloud.model import (
 )
 from jitcloud.policy.explain import Explanation
 from jitcloud.ports import Clock, Page
+from jitcloud.remembering import Remembering
 from jitcloud.reviewing import Reviewing
 from jitcloud.voting import Voting
 
@@ -118,10 +119,10 @@ class Broker:
         return asking.extend(parent, wish.duration, wish, id_)
 
     def _asking(self, caller: Caller, now: datetime) -> Asking:
-        person = self._speaker(caller)
+        judge, person = self._bench(caller, now)
         return Asking(
             ledger=self.ledger,
-            judge=self._judge(caller, now),
+            judge=judge,
             patience=self.patience,
             person=person,
             actor=_actor(caller),
@@ -144,11 +145,12 @@ class Broker:
     def _vote(
         self, caller: Caller, name: RequestId, now: datetime, *, yes: bool, reason: str
     ) -> Request:
+        judge, voter = self._bench(caller, now)
         vote = Voting(
             ledger=self.ledger,
-            judge=self._judge(caller, now),
+            judge=judge,
             patience=self.patience,
-            voter=self._speaker(caller),
+            voter=voter,
             actor=_actor(caller),
             mfa_age=_age(caller, now),
             now=now,
@@ -161,10 +163,11 @@ class Broker:
         self, caller: Caller, request: RequestId, now: datetime, *, fine: bool, note: str
     ) -> Request:
         """Record that one has looked at what was done with a broken glass, and found it so."""
+        judge, reviewer = self._bench(caller, now)
         review = Reviewing(
             ledger=self.ledger,
-            judge=self._judge(caller, now),
-            reviewer=self._speaker(caller),
+            judge=judge,
+            reviewer=reviewer,
             actor=_actor(caller),
             mfa_age=_age(caller, now),
             now=now,
@@ -199,7 +202,7 @@ class Broker:
         because = text.one_line(reason, "reason")
         # A directory that cannot be read must not keep access alive.
         with suppress(Misconfigured):
-            self._speaker(caller)
+            _speaker(self.judge, caller)
         return self._end(caller, request, now, lambda r: lifecycle.revoke(r, because))
 
     def _end(
@@ -250,8 +253,7 @@ class Broker:
         person: Person | None = None
         judge = self.judge
         try:
-            person = self._speaker(caller)
-            judge = self._judge(caller, now)
+            judge, person = self._bench(caller, now)
         except Misconfigured:
             # Nothing that is broken must keep access alive.
             if not to_end:
@@ -270,7 +272,7 @@ class Broker:
 
     def issue(self, caller: Caller, name: RequestId, clock: Clock) -> Credentials:
         """Mint one set of credentials for the holder of an active grant; see ``issuing``."""
-        self._speaker(caller)
+        _speaker(self.judge, caller)
 
         def own() -> tuple[Request, Actor]:
             return _own(self.ledger.verified(name, clock()), caller), _actor(caller)
@@ -285,16 +287,17 @@ class Broker:
 
     def mine(self, caller: Caller, limit: int = 50, after: RequestId | None = None) -> Page:
         """Page through the caller's own requests, newest first."""
-        return self.ledger.store.by_person(self._speaker(caller).id, limit, after)
+        return self.ledger.store.by_person(_speaker(self.judge, caller).id, limit, after)
 
     def waiting_for(self, caller: Caller, now: datetime, limit: int = 50) -> tuple[Request, ...]:
         """List the newest pending requests that the caller could say yes to now."""
-        voter = self._speaker(caller)
+        judge = self._reading()
+        voter = _speaker(judge, caller)
         found: list[Request] = []
         after: RequestId | None = None
         for _ in range(PAGES):
             page = self.ledger.store.by_state(State.PENDING, PAGE, after)
-            found += (r for r in page.requests if voting.waits_for(self.judge, r, voter, now))
+            found += (r for r in page.requests if voting.waits_for(judge, r, voter, now))
             after = page.after
             if len(found) >= limit or after is None:
                 break
@@ -309,15 +312,16 @@ class Broker:
         self, caller: Caller, entitlement: EntitlementId, duration: timedelta, now: datetime
     ) -> Explanation:
         """Explain what would be said to the caller, asking with neither ticket nor incident."""
+        judge = self._reading()
         ask = Ask(
-            person=self._speaker(caller).id,
-            entitlement=self.judge.catalog.get(entitlement),
+            person=_speaker(judge, caller).id,
+            entitlement=judge.catalog.get(entitlement),
             duration=duration,
             justification="What if?",
             asked_at=now,
             mfa_age=_age(caller, now),
         )
-        return advising.beforehand(self._reading(), ask, now)
+        return advising.beforehand(judge, ask, now)
 
     def unreviewed(self, caller: Caller | None = None) -> tuple[Request, ...]:
         """List what was done with a broken glass and awaits review, the most urgent first.
@@ -327,36 +331,33 @@ class Broker:
         every = self.ledger.store.unreviewed(MOST_REVIEWS)
         if caller is None:
             return every
-        reviewer = self._speaker(caller)
-        return tuple(request for request in every if self._awaits(request, reviewer))
-
-    def _awaits(self, request: Request, reviewer: Person) -> bool:
-        stage = reviewing.waiting(self.judge, request, request.reviews)
-        return (
-            stage is not None
-            and reviewer.id != request.person
-            and any(who.includes(reviewer) for need in stage.needs for who in need.approvers)
-        )
+        judge = self._reading()
+        reviewer = _speaker(judge, caller)
+        return tuple(each for each in every if reviewing.awaits(judge, each, reviewer))
 
     # ── Who speaks, and what judges ──────────────────────────────────────────────────────────
 
     def adopt(self, caller: Caller, now: datetime, reason: str) -> PolicyRef:
         """Let the policy text of this moment judge, though it was replaced before."""
-        self._speaker(caller)
+        _speaker(self.judge, caller)
         return bundles.adopt(self.ledger, self.judge, _actor(caller), now, reason)
 
-    def _speaker(self, caller: Caller) -> Person:
-        person = self.judge.directory.person(caller.person)
-        if person.disabled:
-            raise Refused(f"{person.name} is disabled in the directory and cannot do this.")
-        return person
-
-    def _judge(self, caller: Caller, now: datetime) -> Judge:
-        return bundles.current(self.ledger, self._reading(), _actor(caller), now)
+    def _bench(self, caller: Caller, now: datetime) -> tuple[Judge, Person]:
+        """Return what judges now, and who speaks."""
+        judge = self._reading()
+        person = _speaker(judge, caller)
+        return bundles.current(self.ledger, judge, _actor(caller), now), person
 
     def _reading(self) -> Judge:
-        """Return what judges for whoever only wants to know."""
-        return replace(self.judge, ledger=self.ledger)
+        """Return what judges, for one decision: it asks the directory each question once."""
+        return replace(self.judge, ledger=self.ledger, directory=Remembering(self.judge.directory))
+
+
+def _speaker(judge: Judge, caller: Caller) -> Person:
+    person = judge.person(caller.person)
+    if person.disabled:
+        raise Refused(f"{person.name} is disabled in the directory and cannot do this.")
+    return person
 
 
 def _own(request: Request, caller: Caller) -> Request:

@@ -6,7 +6,7 @@ catalog and policy say, whether the ticket is open still) are read anew each tim
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -39,6 +39,7 @@ from jitcloud.model import (
 )
 from jitcloud.policy import Policy, World
 from jitcloud.ports import Directory, Mechanism, Mechanisms
+from jitcloud.text import quoted
 
 NOBODY_LEFT = (
     "Too few people could approve this besides yourself; ask whoever keeps the policy to name more."
@@ -96,7 +97,7 @@ class Judge:
         Raises ``Unavailable`` while something that it depends on cannot be looked up.
         """
         try:
-            person = self.directory.person(ask.person)
+            person = self.person(ask.person)
         except NotFound:
             return _no("You are no longer in the directory.")
         if self._moved(ask):
@@ -221,18 +222,26 @@ class Judge:
 
     # ── People ───────────────────────────────────────────────────────────────────────────────
 
+    def person(self, name: PersonId) -> Person:
+        """Find somebody by id. Raises ``NotFound``, also when the id is but an alias by now."""
+        found = self.directory.person(name)
+        if found.id != name:
+            # Whose id was an e-mail may have left it to a successor, who is somebody else.
+            raise NotFound(f"Nobody in the directory has the id {quoted(name)} any more.")
+        return found
+
     def voters(self, votes: Iterable[Vote]) -> Mapping[PersonId, Person]:
         """Find everybody who voted, as the directory has them now."""
         found = {}
         for vote in votes:
             try:
-                found[vote.by] = self.directory.person(vote.by)
+                found[vote.by] = self.person(vote.by)
             except (NotFound, Refused):
                 continue  # whoever cannot be found any more no longer counts
         return found
 
-    def members(self, approver: Approver) -> frozenset[PersonId]:
-        """Name those an approver stands for, and who may be asked now."""
+    def members(self, approver: Approver) -> Iterator[PersonId]:
+        """Name those an approver stands for who may be asked now, one after the other."""
         match approver.kind:
             case "group":
                 members = self.directory.members(GroupId(approver.id))
@@ -240,7 +249,7 @@ class Judge:
                 members = self.directory.on_call(RotationId(approver.id))
             case _:
                 members = frozenset({PersonId(approver.id)})
-        return frozenset(m for m in members or () if self._may_be_asked(m))
+        return (member for member in sorted(members or ()) if self._may_be_asked(member))
 
     def is_gone(self, person: PersonId) -> bool:
         """Whether the directory no longer knows somebody, or has disabled them.
@@ -248,7 +257,7 @@ class Judge:
         False while it cannot be asked: that somebody is gone must be known, not guessed.
         """
         try:
-            return self.directory.person(person).disabled
+            return self.person(person).disabled
         except NotFound:
             return True
         except (Misconfigured, Refused):
@@ -257,20 +266,20 @@ class Judge:
     def person_of(self, request: Request) -> Person:
         """Find who asked, or somebody of that id alone once the directory has nobody."""
         try:
-            return self.directory.person(request.person)
+            return self.person(request.person)
         except NotFound:
             return Person(id=request.person, name=request.person)
 
     def name(self, person: PersonId) -> str:
         """Return somebody's name, or their id where the directory has none."""
         try:
-            return self.directory.person(person).name
+            return self.person(person).name
         except (NotFound, Refused, Misconfigured):
             return person
 
     def _may_be_asked(self, person: PersonId) -> bool:
         try:
-            return not self.directory.person(person).disabled
+            return not self.person(person).disabled
         except (NotFound, Refused):
             return False
 

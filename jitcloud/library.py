@@ -29,6 +29,7 @@ from jitcloud.model import (
 )
 from jitcloud.policy.explain import Explanation
 from jitcloud.ports import Clock
+from jitcloud.settings import FILE
 from jitcloud.sweep import Swept
 from jitcloud.text import parse_request_id
 
@@ -39,7 +40,7 @@ POLL = 0.5
 """Seconds between two looks at a request that is waited for."""
 
 
-def load(path: str | Path = config.FILE, *, clock: Clock = utc_now) -> Jitcloud:
+def load(path: str | Path = FILE, *, clock: Clock = utc_now) -> Jitcloud:
     """Open a deployment by its ``jitcloud.toml`` (or the folder it is in).
 
     Raises ``Misconfigured`` with everything that is wrong. Calls no cloud.
@@ -47,7 +48,7 @@ def load(path: str | Path = config.FILE, *, clock: Clock = utc_now) -> Jitcloud:
     return Jitcloud(config.load(Path(path), clock))
 
 
-def load_to_end(path: str | Path = config.FILE, *, clock: Clock = utc_now) -> Jitcloud:
+def load_to_end(path: str | Path = FILE, *, clock: Clock = utc_now) -> Jitcloud:
     """Open a deployment to end access, though its policy, catalog, people or key are broken.
 
     What grants then raises ``Misconfigured``; ``deployment.broken`` says why. Sweeping,

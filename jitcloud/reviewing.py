@@ -75,3 +75,13 @@ def waiting(judge: Judge, request: Request, seen: tuple[Vote, ...]) -> Stage | N
         now=request.updated_at,
     )
     return None if missing is None else missing.wanted
+
+
+def awaits(judge: Judge, request: Request, reviewer: Person) -> bool:
+    """Whether a review of this person would help now."""
+    stage = waiting(judge, request, request.reviews)
+    return (
+        stage is not None
+        and reviewer.id != request.person
+        and any(who.includes(reviewer) for need in stage.needs for who in need.approvers)
+    )

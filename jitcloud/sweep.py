@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from jitcloud import braking
-from jitcloud.advance import Advance
+from jitcloud.advance import LATER, Advance
 from jitcloud.errors import Conflict, JitError
 from jitcloud.ledger import Ledger
 from jitcloud.model import RequestId, SlotKey
@@ -47,24 +47,17 @@ class Telling(Protocol):
 def sweep(advance: Advance, limit: int = BATCH, telling: Telling | None = None) -> Swept:
     """Wake everything that is due, each isolated from the next one's failure.
 
-    Ends come first, in their order; messages last, and for a bounded time.
+    Ends come first; then whatever may have to ask a directory or a ticket system, which may be
+    slow; messages last, and for a bounded time.
     """
     ledger, clock = advance.ledger, advance.converger.clock
     troubles = list(_brakes(ledger, clock()))
     due = ledger.store.due(clock(), limit)
+    later: list[Due] = []
     for item in due:
-        try:
-            trouble = _wake(advance, item)
-            if trouble:
-                troubles.append((item.id, trouble))
-        except Conflict:
-            continue  # somebody else is at it
-        except JitError as exc:
-            troubles.append((item.id, str(exc)))
-            _put_off(advance, item)
-        except Exception as exc:  # noqa: BLE001 - one broken item must not keep others from ending
-            troubles.append((item.id, f"jitcloud has a defect here: {type(exc).__name__}"))
-            _put_off(advance, item)
+        troubles += _woken(advance, item, later)
+    for item in later:
+        troubles += _woken(advance, item, None)
     if telling is not None:
         troubles += _tell(telling, ledger, clock)
     return Swept(woken=len(due), troubles=tuple(troubles), more=len(due) == limit)
@@ -99,10 +92,28 @@ def _tell(telling: Telling, ledger: Ledger, clock: Clock) -> Iterator[tuple[str,
             yield item.id, f"jitcloud has a defect here: {type(exc).__name__}"
 
 
-def _wake(advance: Advance, item: Due) -> str:
+def _woken(advance: Advance, item: Due, later: list[Due] | None) -> Iterator[tuple[str, str]]:
+    """Wake one item, and yield what could not be done; whatever does not end waits for later."""
+    try:
+        trouble = _wake(advance, item, later)
+        if trouble:
+            yield item.id, trouble
+    except Conflict:
+        return  # somebody else is at it
+    except JitError as exc:
+        yield item.id, str(exc)
+        _put_off(advance, item)
+    except Exception as exc:  # noqa: BLE001 - one broken item must not keep others from ending
+        yield item.id, f"jitcloud has a defect here: {type(exc).__name__}"
+        _put_off(advance, item)
+
+
+def _wake(advance: Advance, item: Due, later: list[Due] | None) -> str:
     """Wake one item; return what a cloud keeps refusing, if it does."""
     if item.kind == "request":
-        advance.wake(RequestId(item.id))
+        request = advance.wake(RequestId(item.id), ends_only=later is not None)
+        if later is not None and request.state in LATER:
+            later.append(item)
         return ""
     slot = advance.wake_slot(SlotKey(item.id))
     # A place that a cloud refused is tried again by itself. Refused again, it wants a person.

@@ -17,6 +17,8 @@ from jitcloud.notices import AsOfNow, People
 from jitcloud.ports import Clock, Directory, Notifier, Store
 from jitcloud.text import printable, quoted
 
+CHANNEL = "notices"
+
 LEASE = timedelta(minutes=2)
 """For so long nobody else takes up a request that is being worked off."""
 
@@ -45,7 +47,7 @@ class Teller:
     directory: Directory
     notifier: Notifier
     clock: Clock
-    channel: str = "notices"
+    channel: str = CHANNEL
     _paused_until: datetime | None = field(default=None, init=False, repr=False, compare=False)
 
     def wake(self, request: RequestId) -> str:

@@ -45,7 +45,7 @@ class Voting:
         vote = Voted(by=self.voter.id, yes=yes, stage=stage, reason=reason)
         happenings = lifecycle.vote(request, vote, self.now)
         # A no counts from anybody who is asked at any stage; a yes, where it still helps.
-        requester = self.judge.directory.person(request.person)
+        requester = self.judge.person(request.person)
         refusal = self.judge.policy.may_vote(
             self.voter, self.mfa_age, requester, wanted if yes else every
         )

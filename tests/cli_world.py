@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from jitcloud import config
+from jitcloud import adapters, config
 from jitcloud.audit import keys
 from jitcloud.cli.program import Program
 from jitcloud.cli.run import run
@@ -200,7 +200,8 @@ class CliWorld:
         mechanisms = {self.sessions.name: self.sessions, KIND: MemoryMechanism()}
         kinds = {KIND: MemoryAssignments(self.cloud)}
         # No configuration can name a cloud in memory; everything else of it is real.
-        self.monkeypatch.setattr(config, "clouds", lambda *_: (mechanisms, kinds))
+        for module in (config, adapters):
+            self.monkeypatch.setattr(module, "clouds", lambda *_: (mechanisms, kinds))
         self.monkeypatch.setattr("jitcloud.cli.auditing.utc_now", self.time)
 
     def write(self, name: str, text: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,10 +21,12 @@ from jitcloud.cli.options import (
 from jitcloud.cli.program import Program, program_of
 from jitcloud.cli.times import parse_start
 from jitcloud.cli.waiting import until_decided
-from jitcloud.model import Request, State
+from jitcloud.errors import JitError
+from jitcloud.model import Denied, Request, State
 
 if TYPE_CHECKING:  # what --help need not load
     from jitcloud.library import Acting
+    from jitcloud.policy.explain import Explanation
 
 
 def request(  # noqa: PLR0913, PLR0917 - each one an option
@@ -184,7 +186,9 @@ def _do(context: typer.Context, what: Callable[[Acting], Request], *, to_end: bo
 def _tell_all(program: Program, acting: Acting, asked: Sequence[Request]) -> int:
     """Show what became of each ask; what came to nothing is an error too."""
     if program.json:
-        told = [{**shapes.of_request(each), **_advice_shape(acting, each)} for each in asked]
+        told = [
+            {**shapes.of_request(each), **advice.shape(_advised(acting, each))} for each in asked
+        ]
         say.as_json(told[0] if len(told) == 1 else {"requests": told})
     for number, each in enumerate(asked):
         if program.json:
@@ -209,15 +213,24 @@ def _show(program: Program, acting: Acting, request: Request) -> None:
     if program.json:
         say.as_json(shapes.of_request(request))
         return
-    deployment = acting.deployment
-    say.facts(words.of_request(request, deployment.judge, deployment.clock()))
-    if request.state in {State.PENDING, State.DENIED}:
-        say.facts(advice.lines(acting.advise(request)))
+    judge, now = acting.deployment.judge, acting.deployment.clock()
+    say.facts(words.of_request(request, judge, now))
+    found = _advised(acting, request)
+    if found is not None:
+        given = (*request.votes, *request.reviews)
+        stage = advice.stage_of(request, found, judge, now)
+        say.facts(advice.lines(found, stage=stage, given=given))
     for hint in words.next_steps(request):
         say.hint(hint)
 
 
-def _advice_shape(acting: Acting, request: Request) -> Mapping[str, object]:
-    if request.state not in {State.PENDING, State.DENIED}:
-        return {}
-    return advice.shape(acting.advise(request))
+def _advised(acting: Acting, request: Request) -> Explanation | None:
+    """Explain what was said to an ask, where that tells whoever reads it what to do."""
+    # A no of a person is one: that others would have said yes helps nobody.
+    refused = request.state is State.DENIED and isinstance(request.decision, Denied)
+    if request.state is not State.PENDING and not refused and request.review_by is None:
+        return None
+    try:
+        return acting.advise(request)
+    except JitError:
+        return None  # what was asked is on record, whatever else cannot be looked up just now

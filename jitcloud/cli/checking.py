@@ -73,20 +73,27 @@ def _in_single_files(file: Path) -> Iterator[str]:
 
     Opening the deployment stops at the first file that is wrong: one would hide the next.
     """
-    from jitcloud import config  # noqa: PLC0415 - it loads pydantic and cedarpy
+    from jitcloud import adapters  # noqa: PLC0415 - they load pydantic
+    from jitcloud import settings as files  # noqa: PLC0415
     from jitcloud.audit import keys  # noqa: PLC0415
     from jitcloud.catalog import Catalog  # noqa: PLC0415
 
     folder = file if file.is_dir() else file.parent
     try:
-        settings = config.read_settings(file / FILE if file.is_dir() else file)
-        mechanisms, _ = config.clouds(settings, utc_now)
+        settings = files.read_settings(file / FILE if file.is_dir() else file)
+        mechanisms, _ = adapters.clouds(settings, utc_now)
     except Misconfigured as exc:
         yield from _lines(exc)
         return
     for read in (
         lambda: keys.load(folder / settings.signing.folder),
         lambda: Catalog.load(folder / settings.catalog, mechanisms),
+        lambda: adapters.freezes_of(settings),
+        lambda: [
+            adapters.tickets_of(each, folder)
+            for each in (settings.tickets, settings.incidents)
+            if each is not None
+        ],
     ):
         try:
             read()
@@ -154,7 +161,9 @@ def _about(deployment: Deployment) -> Iterator[str]:
         yield f"endpoint_url is set: AWS is an emulator at {settings.aws.endpoint_url}."
     if settings.policy.freeze:
         yield "freeze is on: rules see a change freeze."
-    yield from _unheard(deployment)
+    if settings.mail is None and not settings.trial.unsafe_act_as_anyone:
+        yield "nobody is told anything: say under [mail] where messages are given up."
+    yield from _unseen(deployment)
     files = (Path(FILE), settings.catalog, settings.people, settings.policy.folder)
     policies = sorted((folder / settings.policy.folder).glob("*.cedar"))
     for path in (*(folder / name for name in files), *policies):
@@ -170,12 +179,18 @@ def _about(deployment: Deployment) -> Iterator[str]:
         )
 
 
-def _unheard(deployment: Deployment) -> Iterator[str]:
-    """Yield what rules say that nothing acts on yet: nobody should rely on it."""
-    for rule in deployment.judge.policy.rules:
-        said = [f"@{name}" for name in ("escalate", "review", "notify") if name in rule.annotations]
-        if said:
-            yield f"{rule.id}: nothing acts on {', '.join(said)} yet."
+def _unseen(deployment: Deployment) -> Iterator[str]:
+    """Yield what rules or the catalog lean on that nobody looks up."""
+    from jitcloud.policy.lint import reads  # noqa: PLC0415 - it loads cedarpy
+
+    settings, judge = deployment.settings, deployment.judge
+    for name, system in (("ticket", settings.tickets), ("incident", settings.incidents)):
+        rules = [rule.id for rule in judge.policy.rules if reads(rule, name)]
+        if system is None and rules:
+            yield (
+                f"nothing looks {name}s up, so {', '.join(rules)} never sees one: say under"
+                f" [{name}s] how."
+            )
 
 
 def _is_open(path: Path) -> bool:

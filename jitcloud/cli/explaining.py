@@ -99,13 +99,14 @@ def explain(  # noqa: PLR0913, PLR0917 - each one a fact of the ask
         incident="INCIDENT-1" if incident else None,
         break_glass=break_glass,
     )
+    window = window_from(begins, ask.duration)
     world = World(
-        freeze=book.freeze if freeze is None else freeze,
+        freeze=bool(book.freezes.during(ask.entitlement, window)) if freeze is None else freeze,
         ticket_verified=ticket,
         incident_verified=incident,
     )
     explainer = Explainer(policy=book.policy, directory=book.directory, decide=book.decide)
-    found = explainer.explain(ask, world, window_from(begins, ask.duration))
+    found = explainer.explain(ask, world, window)
     texts = texts_of(book.policy.rules, book.texts)
     if program.json:
         say.as_json(explained.shape(found, texts, freeze=world.freeze))

@@ -15,7 +15,8 @@ from jitcloud.errors import NotFound, Tampered
 from jitcloud.model import Ask, Decision, PersonId, Request, RequestId, Sealed, Window
 from jitcloud.policy import World
 from jitcloud.policy.changes import Changes
-from jitcloud.policy.replay import Present, Rejudge, Skip, read
+from jitcloud.policy.rejudge import Rejudge
+from jitcloud.policy.replay import Present, Skip, read
 from jitcloud.policy.slices import cut
 from jitcloud.policy.usage import Session, session
 from jitcloud.ports import Store, Verifier
@@ -142,4 +143,4 @@ def _judges(book: Rulebook) -> Rejudge:
         catalog = Catalog({ask.entitlement.id: ask.entitlement})
         return replace(about(ask.person), catalog=catalog).decide(ask, world)
 
-    return Rejudge(book.policy.rules, decide)
+    return Rejudge.by(book.policy.rules, decide)

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from jitcloud import config
+from jitcloud.adapters import directory_of, freezes_of
 from jitcloud.catalog import Catalog
 from jitcloud.errors import Misconfigured
 from jitcloud.facts import as_if
+from jitcloud.freezes import Freezes
 from jitcloud.judge import Judge
 from jitcloud.model import Ask, Decision, Person
 from jitcloud.policy import Policy, World
@@ -20,6 +21,7 @@ from jitcloud.policy.known import Known
 from jitcloud.policy.slices import cut
 from jitcloud.policy.source import parse, read_folder
 from jitcloud.ports import Directory
+from jitcloud.settings import FILE, Settings, read_settings
 from jitcloud.text import quoted
 
 T = TypeVar("T")
@@ -33,7 +35,7 @@ class Rulebook:
     policy: Policy
     catalog: Catalog
     directory: Directory
-    freeze: bool
+    freezes: Freezes
 
     def decide(self, ask: Ask, world: World) -> Decision:
         """Judge an ask as the broker does when it is made; only the cloud is not asked."""
@@ -53,14 +55,14 @@ class Rulebook:
 class Files:
     """Where the configuration says that things are."""
 
-    settings: config.Settings
+    settings: Settings
     folder: Path
 
     @classmethod
     def of(cls, file: Path) -> Files:
         """Read ``jitcloud.toml`` alone, by its name or that of its folder."""
-        file = file / config.FILE if file.is_dir() else file
-        return cls(settings=config.read_settings(file), folder=file.parent)
+        file = file / FILE if file.is_dir() else file
+        return cls(settings=read_settings(file), folder=file.parent)
 
     @property
     def policy(self) -> Path:
@@ -77,11 +79,11 @@ class Files:
 
     def directory(self) -> Directory:
         """Read who is who."""
-        # Only config may name an adapter, and it exports none yet that needs no key.
-        people: Directory = config.StaticDirectory(  # type: ignore[attr-defined]
-            self.folder / self.settings.people
-        )
-        return people
+        return directory_of(self.settings, self.folder)
+
+    def freezes(self) -> Freezes:
+        """Read the calendar of change freezes."""
+        return freezes_of(self.settings)
 
 
 def open_rulebook(file: Path) -> Rulebook:
@@ -98,7 +100,8 @@ def read(files: Files, wrong: list[str]) -> Rulebook | None:
     texts = _read(files.texts, wrong)
     catalog = _read(files.catalog, wrong)
     directory = _read(files.directory, wrong)
-    if texts is None or catalog is None or directory is None:
+    freezes = _read(files.freezes, wrong)
+    if texts is None or catalog is None or directory is None or freezes is None:
         # What the rules name cannot be looked up; whether they are rules at all can.
         wrong += [
             str(finding) for name, text in (texts or {}).items() for finding in parse(name, text)[1]
@@ -108,8 +111,9 @@ def read(files: Files, wrong: list[str]) -> Rulebook | None:
     policy = _read(lambda: Policy.from_texts(texts, catalog=catalog, directory=directory), wrong)
     if policy is None or wrong:
         return None
-    freeze = files.settings.policy.freeze
-    return Rulebook(texts=texts, policy=policy, catalog=catalog, directory=directory, freeze=freeze)
+    return Rulebook(
+        texts=texts, policy=policy, catalog=catalog, directory=directory, freezes=freezes
+    )
 
 
 def _read(what: Callable[[], T], wrong: list[str]) -> T | None:

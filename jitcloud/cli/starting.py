@@ -68,7 +68,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _only_key(folder: Path) -> list[str]:
-    from jitcloud.config import read_settings  # noqa: PLC0415 - it loads pydantic
+    from jitcloud.settings import read_settings  # noqa: PLC0415 - it loads pydantic
 
     file = folder / FILE
     keys = read_settings(file).signing.folder if file.exists() else Path(KEYS)

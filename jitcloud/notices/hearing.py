@@ -103,8 +103,10 @@ def _told(
         yield frozenset({after.person}), mine
     others = {after.person, PersonId(event.actor.id)}
     asked_before, asked_now = _asked(before, people), _asked(after, people)
+    # Whoever is in two stages is asked in each.
+    same = asked_before.people if asked_before.turn == asked_now.turn else frozenset()
     yield (
-        asked_now.people - asked_before.people - others,
+        asked_now.people - same - others,
         asked.review(event, after, name)
         if isinstance(after.decision, BreakGlass)
         else asked.vote(after, asked_now.stage, name),
@@ -126,6 +128,8 @@ class _Asked:
 
     people: frozenset[PersonId] = frozenset()
     stage: Stage = Stage(needs=())  # noqa: RUF009 - frozen
+    turn: int = 0
+    """Which stage it is, where there are several."""
 
 
 def _asked(request: Request | None, people: People) -> _Asked:
@@ -144,13 +148,13 @@ def _asked(request: Request | None, people: People) -> _Asked:
             )
             if left is None:
                 return _Asked()
-            done, stage = request.votes, left.wanted
+            done, stage, turn = request.votes, left.wanted, left.stage
         case BreakGlass(review=review) if _awaits_review(request):
-            done, stage = request.reviews, review.by
+            done, stage, turn = request.reviews, review.by, 0
         case _:
             return _Asked()
     named = _members(_all((stage,)), people)
-    return _Asked(named - {vote.by for vote in done} - {request.person}, stage)
+    return _Asked(named - {vote.by for vote in done} - {request.person}, stage, turn)
 
 
 def _awaits_review(request: Request) -> bool:

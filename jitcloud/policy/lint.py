@@ -65,6 +65,19 @@ def lint(rules: Iterable[Rule], known: Known) -> Iterator[Finding]:
             )
 
 
+def reads(rule: Rule, fact: str) -> bool:
+    """Whether a rule looks at a fact of the ask, such as ``ticket``."""
+    for node in _nodes(rule.cedar):
+        match node:
+            case pst.GetAttr(base=pst.Var(name="context"), attr=attr) if attr == fact:
+                return True
+            case pst.HasAttr(base=pst.Var(name="context"), attrs=attrs) if fact in attrs:
+                return True
+            case _:
+                continue
+    return False
+
+
 def _complaints(rule: Rule, known: Known) -> Iterator[str]:
     yield from _about_id(rule)
     yield from _about_action(rule)

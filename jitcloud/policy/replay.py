@@ -6,40 +6,28 @@ the first decision. People and catalog are those of now: no record keeps who was
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from jitcloud.catalog import Catalog
 from jitcloud.errors import NotFound, Refused
 from jitcloud.facts import world_of
-from jitcloud.lifecycle import window_from
 from jitcloud.model import (
     Ask,
     Decided,
     Decision,
     Denied,
-    Entitlement,
     Facts,
     GlassBroken,
     Person,
-    PersonId,
     Request,
     RequestId,
-    RuleId,
     Sealed,
     Window,
 )
-from jitcloud.policy import slices
-from jitcloud.policy.advice import Decide
 from jitcloud.policy.entities import World
-from jitcloud.policy.source import Rule
 from jitcloud.ports import Directory
-
-ANSWERS = 20_000
-"""How many answers are kept for whoever asked the same."""
 
 
 class Skip(StrEnum):
@@ -158,80 +146,3 @@ class Present:
         if person.id != ask.person:  # an id of then that is somebody's e-mail now
             return Skip.GONE
         return Skip.DISABLED if person.disabled else person
-
-
-@dataclass(frozen=True, slots=True)
-class Rejudge:
-    """Judges requests of the past by these rules, and those that ask the same of them once.
-
-    ``decide`` judges an ask by the entitlement it carries, whatever the catalog has.
-    """
-
-    rules: Sequence[Rule]
-    decide: Decide
-    _answers: dict[tuple[object, ...], Decision] = field(default_factory=dict, repr=False)
-    _readers: dict[str, frozenset[RuleId]] = field(default_factory=dict, repr=False)
-    """By fact of an ask: the rules that may look at it."""
-    _mine: dict[PersonId, list[Rule]] = field(default_factory=dict, repr=False)
-
-    def __post_init__(self) -> None:
-        # A rule that looks at a fact has the word in its tree.
-        trees = {rule.id: repr(rule.cedar) for rule in self.rules}
-        for fact in _FACTS:
-            self._readers[fact] = frozenset(name for name, tree in trees.items() if fact in tree)
-
-    def judge(self, again: Again) -> Decision:
-        """Say what these rules say to a request of the past."""
-        said = self._said(again)
-        problems = again.past.problems
-        if problems and not isinstance(said, Denied):
-            return Denied(because=problems, rules=said.rules)
-        return said
-
-    def _said(self, again: Again) -> Decision:
-        same = self._same(again)
-        known = self._answers.get(same)
-        if known is None:
-            known = self.decide(again.ask, again.world)
-            if len(self._answers) >= ANSWERS:
-                self._answers.clear()
-            self._answers[same] = known
-        return known
-
-    def _same(self, again: Again) -> tuple[object, ...]:
-        """Return all that an answer can hang on; what no rule reads changes nothing."""
-        ask, world, thing = again.ask, again.world, again.ask.entitlement
-        window = window_from(ask.start or ask.asked_at, ask.duration)
-        last = window.deadline - timedelta(microseconds=1)
-        read = self._read(again.person, thing)
-        return (
-            (ask.person, ask.duration, window.deadline > window.start),
-            (ask.break_glass, ask.break_glass and ask.incident is None),
-            (thing.id, thing.cloud, thing.privilege, thing.environment),
-            (thing.owner, thing.labels, thing.zone),
-            "freeze" in read and world.freeze,
-            ask.mfa_age if "mfaAge" in read else None,
-            ask.ticket if "ticket" in read and world.ticket_verified else None,
-            ask.incident if "incident" in read and world.incident_verified else None,
-            _hour(window.start, thing.zone) if "start" in read else None,
-            _hour(last, thing.zone) if "end" in read else None,
-        )
-
-    def _read(self, person: Person, thing: Entitlement) -> frozenset[str]:
-        """Return the facts that a rule about this person and this thing may look at."""
-        if person.id not in self._mine:
-            self._mine[person.id] = slices.about_person(self.rules, person)
-        rules = {rule.id for rule in slices.about_thing(self._mine[person.id], thing)}
-        return frozenset(fact for fact in _FACTS if not rules.isdisjoint(self._readers[fact]))
-
-
-_FACTS = ("mfaAge", "ticket", "incident", "freeze", "start", "end")
-
-
-def _hour(instant: datetime, zone: str) -> object:
-    """Return what a rule can see of an instant; all of it where this machine lacks the zone."""
-    try:
-        local = instant.astimezone(UTC if zone == "UTC" else ZoneInfo(zone))
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return instant
-    return local.hour, local.isoweekday()

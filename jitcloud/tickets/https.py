@@ -18,11 +18,11 @@ from datetime import timedelta
 from http.client import HTTPConnection, HTTPException
 from typing import TypeVar
 
+from jitcloud.address import Address
 from jitcloud.durations import format_duration
 from jitcloud.errors import Misconfigured, Unavailable
 from jitcloud.files import MIB
 from jitcloud.text import printable
-from jitcloud.tickets.address import Address
 
 S = TypeVar("S", bound=socket.socket)
 

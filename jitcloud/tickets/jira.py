@@ -13,12 +13,12 @@ import re
 from datetime import timedelta
 from urllib.parse import quote
 
+from jitcloud.address import Address
 from jitcloud.durations import format_duration
 from jitcloud.errors import Misconfigured, Unavailable
 from jitcloud.ports import Ticket
-from jitcloud.tickets.address import Address
+from jitcloud.secret import Secret
 from jitcloud.tickets.https import Answer, Server
-from jitcloud.tickets.secret import Secret
 
 WITHIN = timedelta(seconds=5)
 """How long a look may take, all in all, unless something else is said."""

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from jitcloud.config import DirectorySettings, Settings, directory_of
+from jitcloud.adapters import directory_of
 from jitcloud.ports import Directory
+from jitcloud.settings import DirectorySettings, Settings
 from tests.contract.directories import DirectoryContract, Organisation, Source
 from tests.docs.pages import blocks
 

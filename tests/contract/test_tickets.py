@@ -8,9 +8,9 @@ import pytest
 
 from jitcloud.emulators.jira import JiraEmulator
 from jitcloud.ports import Tickets
+from jitcloud.secret import Secret
 from jitcloud.tickets.jira import JiraTickets
 from jitcloud.tickets.pattern import PatternTickets
-from jitcloud.tickets.secret import Secret
 from tests.contract.tickets import TicketsContract
 
 

@@ -14,7 +14,7 @@ import pytest
 from pydantic import BaseModel
 
 import jitcloud
-from jitcloud import catalog, config, freezes, lifecycle, slots
+from jitcloud import catalog, freezes, lifecycle, settings, slots
 from jitcloud.cli.app import command
 from jitcloud.cli.exits import ExitCode
 from jitcloud.directories import static
@@ -119,12 +119,12 @@ def test_the_ways_of_narrowing_are_those_that_are_tried() -> None:
 def test_the_settings_are_those_that_are_read() -> None:
     rows = table(OPERATIONS, "key", "unless said", "is")
     told = {bare(row["key"]): row["unless said"].strip("`") for row in rows}
-    assert told == dict(_settings(config.Settings, ""))
+    assert told == dict(_settings(settings.Settings, ""))
 
 
 def _settings(model: type[BaseModel], prefix: str) -> Iterable[tuple[str, str]]:
     for name, field in model.model_fields.items():
-        table_ = config.AwsSettings if name == "aws" else field.annotation
+        table_ = settings.AwsSettings if name == "aws" else field.annotation
         if isinstance(table_, type) and issubclass(table_, BaseModel):
             yield from _settings(table_, f"{name}.")
         else:

@@ -14,11 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from jitcloud.adapters import clouds
 from jitcloud.catalog import Catalog
 from jitcloud.clock import utc_now
-from jitcloud.config import AwsSettings, Settings, clouds
 from jitcloud.directories.static import StaticDirectory
 from jitcloud.policy import Policy
+from jitcloud.settings import AwsSettings, Settings
 from tests.docs.pages import PAGES, Block, blocks, fences
 from tests.docs.shell import Step, Terminal, fits, transcript
 

@@ -38,27 +38,7 @@ permit (principal in Group::"developers", action == Action::"request",
 when { context.duration <= duration("2h") };
 """
 
-STORY = """
-1. 09:00:00 ana: ana asks for prod-write, Write in production, which is write in prod, for 1h: “INC-7”.
-2. 09:00:00 ana: policy wants a yes from 1 of leads (or platform after 30m), then 1 of security (or platform after 30m) until 2026-12-02T09:00:00Z [prod-write]. SIGNED
-3. 09:30:00 jitcloud: stage 1 has waited for long enough; platform may say yes as well.
-4. 09:31:00 dora: said yes (stage 1): “nobody else is up”. SIGNED
-5. 09:32:00 emil: said yes (stage 2). SIGNED
-6. 09:32:00 emil: the yeses meet what is asked, 1 of leads (or platform after 30m), then 1 of security (or platform after 30m) [prod-write]. SIGNED
-7. 09:32:00 jitcloud: the window is fixed, 2026-12-01T09:32:00Z to 2026-12-01T10:32:00Z; its end is held by the cloud itself, even if jitcloud is dead. Would leave: A set lives on until the deadline.
-8. 09:32:00 jitcloud: access was there, as seen 2026-12-01T09:32:00Z.
-extension 1, 1. 09:52:00 ana: ana asks to extend REQUEST, prod-write, Write in production, which is write in prod, for 2h in all: “still burning”.
-extension 1, 2. 09:52:00 ana: policy wants a yes from 1 of leads (or platform after 30m), then 1 of security (or platform after 30m) until 2026-12-02T09:52:00Z [prod-write]. SIGNED
-extension 1, 3. 09:53:00 ben: said yes (stage 1). SIGNED
-extension 1, 4. 09:54:00 emil: said yes (stage 2): “go on”. SIGNED
-extension 1, 5. 09:54:00 emil: the yeses meet what is asked, 1 of leads (or platform after 30m), then 1 of security (or platform after 30m) [prod-write]. SIGNED
-9. 09:54:00 jitcloud: the deadline is later now, 2026-12-01T11:32:00Z: request EXTENSION was let in.
-extension 1, 6. 09:54:00 jitcloud: what it extends now lasts until 2026-12-01T11:32:00Z.
-extension 2, 1. 10:54:00 ana: ana asks to extend REQUEST, prod-write, Write in production, which is write in prod, for 2h30m in all: “one more”.
-extension 2, 2. 10:54:00 ana: policy says no: No rule lets you have this as you asked for it; try a shorter time, or ask leads which rule could. SIGNED
-10. 10:55:00 ana: access is to end: its holder gave it back: “it is out”.
-11. 10:55:00 jitcloud: access has ended; nothing was ever handed out, 2026-12-01T10:55:00Z.
-"""
+STORY = (Path(__file__).parent / "story.txt").read_text()
 
 
 def test_it_reads_as_one_clear_story(
@@ -96,7 +76,7 @@ def test_it_reads_as_one_clear_story(
     told = re.sub(r"2026-12-01T(\S{8})Z (\w+)(?: \(unsafe-local\))?:", r"\1 \2:", told)
     told = re.sub(r" \(policy 1, [0-9a-f]{12}\)", "", told)
     told = re.sub(r"\[signature of \S+ holds\]", "SIGNED", told)
-    assert told.splitlines() == STORY.strip().splitlines()
+    assert told.splitlines() == STORY.splitlines()
     assert "all of it holds" in then(0, "audit", "verify")
     alone = then(0, "audit", "export", name)
     assert f'"request":"{extension}"' in alone, "what proves the later deadline comes along"

@@ -114,7 +114,7 @@ def test_a_policy_that_permits_nothing_is_said_to_deny_everything(cli: CliWorld)
     said = cli.jit("policy", "check")
     assert (said.code, said.out) == (
         1,
-        "nobody could have anything: no rule permits activate or request.\n",
+        "nobody could have anything: no rule permits activate, request or breakGlass.\n",
     )
 
 
@@ -407,8 +407,15 @@ def test_an_explanation_as_json(cli: CliWorld) -> None:
     # Ben leads himself: only one is left to say yes, and it takes two.
     assert shown["decision"]["kind"] == "denied"
     assert shown["asked"] == [
-        {"stage": 0, "need": "2 of leads", "people": [{"id": "caro", "name": "Caro"}]}
+        {
+            "stage": 0,
+            "need": "2 of leads",
+            "people": [{"id": "caro", "name": "Caro"}],
+            "joining_after": None,
+            "joining": [],
+        }
     ]
+    assert (shown["break_glass"], shown["reviewers"], shown["hearing"]) == (False, [], [])
     assert (shown["offers"], shown["hints"]) == ([], [])
     offer = cli.jit("policy", "explain", "ana", "dev-read", "1h", "--json").json["offers"][0]
     assert offer == {

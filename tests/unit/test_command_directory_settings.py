@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from jitcloud.config import directory_of, read_settings
+from jitcloud.adapters import directory_of
 from jitcloud.directories.command import CommandDirectory
 from jitcloud.directories.static import StaticDirectory
 from jitcloud.errors import Misconfigured, Unavailable
 from jitcloud.model import GroupId
 from jitcloud.policy.known import Known
 from jitcloud.ports import Directory
+from jitcloud.settings import read_settings
 from tests.contract.test_directories import shown
 from tests.operator_programs import written
 

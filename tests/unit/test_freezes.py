@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jitcloud.config import freezes_of, read_settings
+from jitcloud.adapters import freezes_of
 from jitcloud.errors import Misconfigured
 from jitcloud.freezes import MOST, Freeze, Freezes
 from jitcloud.model import Window
+from jitcloud.settings import read_settings
 from tests.docs.pages import blocks
 from tests.factories import an_entitlement
 

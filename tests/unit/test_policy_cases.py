@@ -6,6 +6,7 @@ import pytest
 
 from jitcloud.cli.rulebook import Rulebook
 from jitcloud.errors import Misconfigured
+from jitcloud.freezes import Freezes
 from jitcloud.policy import cases
 from jitcloud.policy.cases import Table
 from jitcloud.policy.trial import Trial, Tried, never_matched
@@ -29,7 +30,7 @@ def wrong(folder: Path, *rows: str, top: str = "") -> list[str]:
 
 def tried(folder: Path, row: str) -> Tried:
     book = Rulebook(
-        texts={}, policy=POLICY, catalog=HERE.catalog, directory=HERE.directory, freeze=False
+        texts={}, policy=POLICY, catalog=HERE.catalog, directory=HERE.directory, freezes=Freezes()
     )
     trial = Trial(policy=POLICY, catalog=HERE.catalog, directory=HERE.directory, decide=book.decide)
     (case,) = table(folder, row).cases

@@ -9,6 +9,7 @@ from jitcloud.judge import Judge
 from jitcloud.model import (
     Activate,
     Ask,
+    BreakGlass,
     Decision,
     Denied,
     GroupId,
@@ -79,6 +80,36 @@ def test_rules_of_a_verb_that_did_not_decide_are_named_too() -> None:
     }
 
 
+def broken(who: str, what: str, **facts: str | None) -> Ask:
+    return replace(HERE.ask(who, what, incident="I-1", **facts), break_glass=True)
+
+
+def test_of_a_broken_glass_reviewers_those_who_hear_and_those_passed_over_are_named() -> None:
+    found = explained(broken("oncall", "prod-admin", ticket="T-1"))
+    assert matched(found) == {
+        "activate": ([], ["admin-is-never-self-serve"]),
+        "request": (["sre-prod-admin"], []),
+        "breakGlass": (["oncall-break-glass"], []),
+    }
+    assert [[person.id for person in each.people] for each in found.reviewers] == [["u-security"]]
+    assert [(each.who.id, [person.id for person in each.people]) for each in found.hearing] == [
+        ("security", ["u-security"]),
+        ("platform-leads", ["u-lead-1", "u-lead-2"]),
+    ]
+    assert [[person.id for person in each.people] for each in found.asked] == [
+        ["u-lead-1", "u-lead-2"]
+    ]
+    assert explained(HERE.ask("oncall", "prod-admin", incident="I-1")).reviewers == ()
+
+
+def test_those_who_join_by_an_escalation_are_named_apart() -> None:
+    policy = asks_for("1 of resource.owner", '@escalate("after 30m to developers")')
+    (asked,) = explained(HERE.ask("many", "prod-read"), policy=policy).asked
+    assert [person.id for person in asked.people] == ["u-dev", "u-owner"]
+    # Neither those who are asked already, nor the disabled, nor whoever asks.
+    assert [person.id for person in asked.joining] == ["u-contractor"]
+
+
 def test_those_who_could_say_yes_are_named_stage_by_stage() -> None:
     found = explained(HERE.ask("many", "pii-read"))
     assert [(each.stage, [p.name for p in each.people]) for each in found.asked] == [
@@ -99,10 +130,10 @@ def test_where_too_few_are_left_to_ask_they_are_named_all_the_same() -> None:
     assert [person.id for person in asked.people] == ["u-lead-2"]
 
 
-def asks_for(approval: str) -> Policy:
+def asks_for(approval: str, more: str = "") -> Policy:
     return HERE.policy(
         {
-            "only.cedar": f'@id("ask") @approval("{approval}")'
+            "only.cedar": f'@id("ask") @approval("{approval}") {more}'
             ' permit (principal, action == Action::"request", resource);'
         }
     )
@@ -196,7 +227,9 @@ def test_the_rules_that_match_are_those_that_decided(
     found = Explainer(policy=policy, directory=HERE.directory, decide=decide).explain(
         ask, world, window
     )
-    activate, request = found.matched
+    activate, request, *glass = found.matched
+    breaking = glass[0] if glass else request
+    assert len(glass) == ask.break_glass
     match found.decision:
         case Activate(rules=rules):
             assert activate.is_allowed
@@ -204,8 +237,18 @@ def test_the_rules_that_match_are_those_that_decided(
         case NeedsApproval(rules=rules):
             assert (activate.is_allowed, request.is_allowed) == (False, True)
             assert rules == tuple(rule.id for rule in request.permits)
+        case BreakGlass(rules=rules, skipped=skipped):
+            assert (activate.is_allowed, breaking.is_allowed) == (False, True)
+            assert rules == tuple(rule.id for rule in breaking.permits)
+            assert request.is_allowed or skipped is None
+            assert (found.asked == ()) == (skipped is None)
+            assert found.reviewers
+        case Denied(rules=rules) if ask.break_glass and ask.incident is None:
+            assert rules == ()
         case Denied(rules=rules):
             assert not activate.is_allowed
             forbids = {rule.id for each in found.matched for rule in each.forbids}
-            no_manager = {rule.id for rule in request.permits}
-            assert set(rules) == (no_manager if request.is_allowed else forbids)
+            if ask.break_glass:
+                forbids = {rule.id for rule in breaking.forbids}
+            no_manager = {rule.id for rule in breaking.permits}
+            assert set(rules) == (no_manager if breaking.is_allowed else forbids)

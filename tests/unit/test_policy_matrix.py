@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from itertools import product
+from itertools import combinations, product
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,17 @@ from hypothesis import HealthCheck, given, settings
 from jitcloud.catalog import Catalog
 from jitcloud.cli.rulebook import Rulebook
 from jitcloud.errors import Misconfigured
-from jitcloud.model import Decision, Denied, EntitlementId, GroupId, NeedsApproval, Person, PersonId
+from jitcloud.freezes import Freezes
+from jitcloud.model import (
+    BreakGlass,
+    Decision,
+    Denied,
+    EntitlementId,
+    GroupId,
+    NeedsApproval,
+    Person,
+    PersonId,
+)
 from jitcloud.policy import Policy, golden, wording
 from jitcloud.policy.everybody import ANYBODY, Named, WithAnybody
 from jitcloud.policy.golden import Difference, Golden
@@ -31,7 +41,7 @@ def book_of(policy: Policy | None = None, directory: Directory = HERE.directory)
         policy=policy or HERE.policy(),
         catalog=HERE.catalog,
         directory=directory,
-        freeze=False,
+        freezes=Freezes(),
     )
     return book.with_anybody()
 
@@ -119,6 +129,18 @@ def test_a_row_stands_there_only_where_more_at_hand_makes_a_difference() -> None
     assert [row.having for row in rows if row.entitlement == "prod-read"] == [""]
 
 
+def test_a_glass_is_only_broken_with_an_incident_and_where_it_is_not_open_anyway() -> None:
+    rows = [row for row in rows_of(book_of()) if row.person == "u-oncall"]
+    told = {(row.entitlement, row.having): row.outcomes[0] for row in rows}
+    review = "break-glass: 1 of security within 1d"
+    assert told["prod-admin", "incident"] == review
+    assert told["prod-admin", "ticket+incident"] == f"request: {LEADS}; {review}"
+    assert told["prod-write", "incident"] == told["prod-read", ""] == "activate"
+    # Whether the rule looks at the incident or not: without one nobody breaks anything.
+    always = rows_of(book_of(only(GLASS)))
+    assert {(row.having, row.outcomes) for row in always} == {("incident", (review, review))}
+
+
 def test_the_disabled_get_nothing_and_leads_cannot_approve_themselves() -> None:
     rows = rows_of(book_of())
     assert "u-disabled" not in {row.person for row in rows}
@@ -172,14 +194,21 @@ def test_those_who_are_alike_are_judged_as_each_of_them_would_be(
             if (person.id, thing.id, having) in found
         }
         for having in FEWER:
-            said = book.decide(*what_if(person, thing, HOURS[0], having))
-            assert untold(told, having, ("",)) == (shown(said),)
+            ask, world = what_if(person, thing, HOURS[0], having)
+            said, broken = (
+                shown(book.decide(replace(ask, break_glass=is_broken), world))
+                for is_broken in (False, True)
+            )
+            expected = "; ".join(filter(None, (said, broken if broken != said else "")))
+            assert untold(told, having, ("",)) == (expected,)
 
 
 def shown(decision: Decision) -> str:
     match decision:
         case NeedsApproval(approval=approval):
             return f"request: {wording.approval(approval)}"
+        case BreakGlass(review=review):
+            return f"break-glass: {wording.review(review)}"
         case Denied():
             return ""
         case _:
@@ -315,6 +344,24 @@ def test_somebody_gains_loses_or_has_others_to_ask() -> None:
     assert kinds([row("", asked, "")], [row("", others, "")]) == [("changes", "", asked, others)]
 
 
+def test_at_once_is_more_than_with_a_review_and_that_is_more_than_after_a_yes() -> None:
+    rising = [
+        "",
+        "request: 1 of a",
+        "break-glass: 1 of a within 1d",
+        "request: 1 of a; break-glass: 1 of a within 1d",
+        "activate",
+    ]
+    for less, more in combinations(rising, 2):
+        (change,) = kinds([row("incident", less, "")], [row("incident", more, "")])
+        assert change[0] == "gains"
+        (change,) = kinds([row("incident", more, "")], [row("incident", less, "")])
+        assert change[0] == "loses"
+    others = row("incident", "break-glass: 1 of b within 1d", "")
+    (change,) = kinds([row("incident", rising[2], "")], [others])
+    assert change[0] == "changes"
+
+
 def test_durations_with_the_same_change_are_told_together() -> None:
     (one,) = compared([], [row("", "activate", "activate")])
     assert one.durations == HOURS
@@ -429,7 +476,7 @@ def test_whoever_manages_themselves_is_like_nobody_else() -> None:
         policy=only(asks),
         catalog=HERE.catalog,
         directory=Two(HERE.directory),
-        freeze=False,
+        freezes=Freezes(),
     )
     matrix = Matrix(book.policy.rules, book.about, Named.by(book.policy.rules, book.catalog), HOURS)
     found = [row.person for row in matrix.rows([other, own], book.catalog)]

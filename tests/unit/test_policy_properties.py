@@ -8,16 +8,36 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import product
 from pathlib import Path
+from typing import Literal
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jitcloud.approval import outstanding
+from jitcloud.approval import Outstanding, next_escalation, outstanding
 from jitcloud.catalog import Catalog
 from jitcloud.directories.static import StaticDirectory
-from jitcloud.model import Activate, Approval, Ask, Decision, Denied, NeedsApproval, PersonId, Vote
+from jitcloud.model import (
+    Activate,
+    Approval,
+    Ask,
+    BreakGlass,
+    Decision,
+    Denied,
+    NeedsApproval,
+    Person,
+    PersonId,
+    Reach,
+    Scope,
+    Stage,
+    Vote,
+)
 from jitcloud.policy import Policy, World
 from tests import drawn_policies as drawn
 from tests.drawn_policies import HERE, VOTERS
@@ -35,19 +55,26 @@ def policy_of(rules: list[str], organisation: Organisation = HERE) -> Policy:
     return organisation.policy({"drawn.cedar": "\n".join([ANCHOR, *rules])})
 
 
-def is_met(decision: NeedsApproval, votes: Sequence[Vote], requester: PersonId) -> bool:
-    return left(decision, votes, requester) is None
+def left(
+    approval: Approval,
+    votes: Sequence[Vote],
+    requester: PersonId,
+    now: datetime = TUESDAY,
+    people: Mapping[PersonId, Person] = PEOPLE,
+) -> Outstanding | None:
+    return outstanding(approval, votes, people, requester, asked_at=TUESDAY, now=now)
 
 
 def enough_votes(
-    decision: NeedsApproval, order: Sequence[str], requester: PersonId
+    approval: Approval, order: Sequence[str], requester: PersonId, pace: timedelta
 ) -> list[Vote] | None:
-    """Let people vote in this order, wherever they still help, until it is enough."""
+    """Let people vote in this order, one after the other, wherever they still help.
+
+    Where nobody can, somebody may join those asked after a while. None where it is never enough.
+    """
     votes: list[Vote] = []
-    for _ in order:
-        missing = left(decision, votes, requester)
-        if missing is None:
-            return votes
+    now = TUESDAY
+    while (missing := left(approval, votes, requester, now)) is not None:
         asked = [who for need in missing.wanted.needs for who in need.approvers]
         voted = {vote.by for vote in votes} | {requester}
         helping = (
@@ -57,12 +84,27 @@ def enough_votes(
         )
         voter = next(helping, None)
         if voter is None:
-            return None
-        votes.append(Vote(by=voter.id, stage=missing.stage, at=TUESDAY, reason=""))
-    return votes if is_met(decision, votes, requester) else None
+            later = next_escalation(approval, votes, PEOPLE, requester, asked_at=TUESDAY, now=now)
+            if later is None:
+                return None
+            assert later > now
+            now = later
+            continue
+        votes.append(Vote(by=voter.id, stage=missing.stage, at=now, reason=""))
+        now += pace
+    return votes
+
+
+def whenever(votes: Sequence[Vote]) -> list[datetime]:
+    """Some instants at and after the last vote: escalations of drawn rules take up to an hour."""
+    last = max((vote.at for vote in votes), default=TUESDAY)
+    return [last, *(last + minutes(later) for later in (10, 30, 60, 600))]
 
 
 ASKS = st.lists(st.tuples(drawn.asks(), drawn.worlds()), min_size=8, max_size=8)
+GLASS_ASKS = st.lists(
+    st.tuples(drawn.asks(break_glass=(True,)), drawn.worlds()), min_size=8, max_size=8
+)
 ORDERS = st.lists(st.permutations(sorted(VOTERS)), min_size=4, max_size=4)
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
 
@@ -70,9 +112,19 @@ SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
 
 
 @settings(max_examples=100, suppress_health_check=SLOW)
-@given(base=drawn.rules(), more=drawn.permits_of_request(), asks=ASKS, orders=ORDERS)
+@given(
+    base=drawn.rules(),
+    more=drawn.permits_of_request(),
+    asks=ASKS,
+    orders=ORDERS,
+    pace=st.sampled_from((0, 7, 20, 45)),
+)
 def test_a_further_permit_of_request_never_lightens_an_approval(
-    base: list[str], more: str, asks: list[tuple[Ask, World]], orders: list[list[str]]
+    base: list[str],
+    more: str,
+    asks: list[tuple[Ask, World]],
+    orders: list[list[str]],
+    pace: int,
 ) -> None:
     rules = drawn.named(base)
     old, new = policy_of(rules), policy_of([*rules, *drawn.named([more], "more")])
@@ -81,31 +133,118 @@ def test_a_further_permit_of_request_never_lightens_an_approval(
         match before:
             case Activate():
                 assert after == before
+            case BreakGlass():
+                # Whose yes is passed over may be more; nothing else changes.
+                assert isinstance(after, BreakGlass)
+                assert replace(after, skipped=before.skipped) == before
             case NeedsApproval() if isinstance(after, NeedsApproval):
                 assert set(before.rules) <= set(after.rules)
                 for order in orders:
-                    votes = enough_votes(after, order, ask.person)
-                    assert votes is None or is_met(before, votes, ask.person)
+                    votes = enough_votes(after.approval, order, ask.person, minutes(pace))
+                    assert votes is None or all(
+                        left(before.approval, votes, ask.person, now) is None
+                        for now in whenever(votes)
+                        if left(after.approval, votes, ask.person, now) is None
+                    )
             case _:
                 # Also where the new rule asks for a manager who is not there: that refuses.
-                assert not isinstance(after, Activate)
-
-
-RANK = {"denied": 0, "needs-approval": 1, "activate": 2}
+                assert not isinstance(after, Activate | BreakGlass)
 
 
 @settings(max_examples=100, suppress_health_check=SLOW)
-@given(base=drawn.rules(), more=drawn.forbids(), asks=ASKS)
-def test_a_further_forbid_never_allows_more(
-    base: list[str], more: str, asks: list[tuple[Ask, World]]
+@given(base=drawn.rules(), more=drawn.permits_of_break_glass(), asks=GLASS_ASKS, orders=ORDERS)
+def test_a_further_permit_of_break_glass_never_lightens_a_review(
+    base: list[str], more: str, asks: list[tuple[Ask, World]], orders: list[list[str]]
 ) -> None:
     rules = drawn.named(base)
     old, new = policy_of(rules), policy_of([*rules, *drawn.named([more], "more")])
     for ask, world in asks:
+        plain = replace(ask, break_glass=False)
+        assert HERE.judge(new, plain, world) == HERE.judge(old, plain, world)
+        before, after = HERE.judge(old, ask, world), HERE.judge(new, ask, world)
+        match before:
+            case Activate():
+                assert after == before
+            case BreakGlass() if isinstance(after, BreakGlass):
+                assert set(before.rules) <= set(after.rules)
+                assert after.review.within <= before.review.within
+                assert set(before.notify) <= set(after.notify)
+                assert after.skipped == before.skipped
+                for order in orders:
+                    heavier = Approval(stages=(after.review.by,))
+                    seen = enough_votes(heavier, order, ask.person, minutes(1))
+                    if seen is not None:
+                        lighter = Approval(stages=(before.review.by,))
+                        assert left(lighter, seen, ask.person) is None
+            case _:
+                assert not isinstance(after, Activate)
+
+
+# Of a request that takes a yes and of a broken glass neither is more: it depends on what was asked.
+RANK = {"denied": 0, "needs-approval": 1, "break-glass": 1, "activate": 2}
+
+
+@settings(max_examples=100, suppress_health_check=SLOW)
+@given(
+    base=drawn.rules(),
+    brakes=st.lists(drawn.brakes(), max_size=3),
+    more=drawn.forbids_of_anything(),
+    asks=ASKS,
+    scopes=st.lists(drawn.scopes(), min_size=4, max_size=4),
+)
+def test_a_further_forbid_never_allows_more(
+    base: list[str],
+    brakes: list[str],
+    more: str,
+    asks: list[tuple[Ask, World]],
+    scopes: list[Scope],
+) -> None:
+    rules = drawn.named([*base, *brakes])
+    old, new = policy_of(rules), policy_of([*rules, *drawn.named([more], "more")])
+    for ask, world in asks:
         before, after = HERE.judge(old, ask, world), HERE.judge(new, ask, world)
         assert RANK[after.kind] <= RANK[before.kind]
-        if isinstance(before, NeedsApproval) and isinstance(after, NeedsApproval):
-            assert after == before
+        match before, after:
+            case NeedsApproval(), NeedsApproval():
+                assert after == before
+            case BreakGlass(), BreakGlass():
+                assert after.skipped in {before.skipped, None}
+                assert replace(after, skipped=before.skipped) == before
+        requester = HERE.directory.person(ask.person)
+        stages = before.approval.stages if isinstance(before, NeedsApproval) else ()
+        for voter in VOTERS.values():
+            if new.may_vote(voter, minutes(1), requester, stages) is None:
+                assert old.may_vote(voter, minutes(1), requester, stages) is None
+        for scope, verb in product(scopes, VERBS):
+            if braked(new, verb, requester, scope) is None:
+                assert braked(old, verb, requester, scope) is None
+
+
+VERBS: tuple[Literal["stop", "end"], ...] = ("stop", "end")
+
+
+def braked(
+    policy: Policy,
+    verb: Literal["stop", "end"],
+    person: Person,
+    scope: Scope,
+    organisation: Organisation = HERE,
+) -> Denied | None:
+    thing = organisation.catalog.get(scope.id) if scope.reach is Reach.ENTITLEMENT else None
+    about = organisation.directory.person(scope.id) if scope.reach is Reach.PERSON else None
+    return policy.may_brake(verb, person, None, scope, thing, about)
+
+
+@settings(max_examples=100, suppress_health_check=SLOW)
+@given(base=drawn.rules(), asks=ASKS, scopes=st.lists(drawn.scopes(), min_size=8, max_size=8))
+def test_nobody_uses_a_brake_that_no_rule_permits(
+    base: list[str], asks: list[tuple[Ask, World]], scopes: list[Scope]
+) -> None:
+    policy = policy_of(drawn.named(base))
+    for (ask, _), scope, verb in zip(asks, scopes, VERBS * 4, strict=True):
+        refusal = braked(policy, verb, HERE.directory.person(ask.person), scope)
+        assert refusal is not None
+        assert f'Action::"{verb}"' in refusal.because[0]
 
 
 CARELESS = (
@@ -129,24 +268,30 @@ CARELESS = (
     asks=ASKS,
     votes=drawn.votes(),
 )
-def test_nobody_approves_their_own_request(
+def test_nobody_approves_or_reviews_their_own(
     base: list[str], careless: set[str], asks: list[tuple[Ask, World]], votes: list[Vote]
 ) -> None:
     policy = policy_of([*drawn.named(base), *sorted(careless)])
     for ask, world in asks:
         decision = HERE.judge(policy, ask, world)
-        asked = decision.approval.stages if isinstance(decision, NeedsApproval) else ()
+        asked: tuple[Stage, ...] = ()
+        match decision:
+            case NeedsApproval():
+                asked = decision.approval.stages
+            case BreakGlass():
+                asked = (decision.review.by,)
         requester = HERE.directory.person(ask.person)
         for stages in (asked, asked[:1], ()):
             assert policy.may_vote(requester, minutes(1), requester, stages) is not None
-        if isinstance(decision, NeedsApproval):
-            everybody = {**PEOPLE, requester.id: requester}
-            others = [vote for vote in votes if vote.by != requester.id]
-            alone = left(decision, others, requester.id, everybody)
-            for stage in range(len(asked)):
-                own = Vote(by=requester.id, stage=stage, at=TUESDAY, reason="")
-                found = left(decision, [*others, own], requester.id, everybody)
-                assert found == alone
+        if not asked:
+            continue
+        everybody = {**PEOPLE, requester.id: requester}
+        others = [vote for vote in votes if vote.by != requester.id]
+        for stage, now in product(range(len(asked)), (TUESDAY, TUESDAY + minutes(600))):
+            own = Vote(by=requester.id, stage=stage, at=TUESDAY, reason="")
+            approval = Approval(stages=asked)
+            alone = left(approval, others, requester.id, now, everybody)
+            assert left(approval, [*others, own], requester.id, now, everybody) == alone
 
 
 # ── Another order ────────────────────────────────────────────────────────────────────────────
@@ -160,13 +305,17 @@ def meaning(decision: Decision) -> object:
             return decision.kind, rules, stages_of(approval)
         case Denied(because=because):
             return decision.kind, rules, frozenset(because)
+        case BreakGlass(review=review, notify=notify, skipped=skipped):
+            by = stages_of(Approval(stages=(review.by,)))
+            passed = None if skipped is None else stages_of(skipped)
+            return decision.kind, rules, review.within, by, frozenset(notify), passed
         case Activate():
             return decision.kind, rules
 
 
 def stages_of(approval: Approval) -> object:
     return tuple(
-        frozenset((need.count, frozenset(need.approvers)) for need in stage.needs)
+        frozenset((need.count, frozenset(need.approvers), need.escalation) for need in stage.needs)
         for stage in approval.stages
     )
 
@@ -189,11 +338,21 @@ def people_in_another_order(shuffle: st.DataObject, path: Path) -> StaticDirecto
 
 
 @settings(max_examples=60, suppress_health_check=SLOW)
-@given(base=drawn.rules(), asks=ASKS, shuffle=st.data())
+@given(
+    base=drawn.rules(),
+    brakes=st.lists(drawn.brakes(), max_size=3),
+    asks=ASKS,
+    scopes=st.lists(drawn.scopes(), min_size=8, max_size=8),
+    shuffle=st.data(),
+)
 def test_the_order_of_files_rules_people_and_groups_changes_nothing(
-    base: list[str], asks: list[tuple[Ask, World]], shuffle: st.DataObject
+    base: list[str],
+    brakes: list[str],
+    asks: list[tuple[Ask, World]],
+    scopes: list[Scope],
+    shuffle: st.DataObject,
 ) -> None:
-    rules = [ANCHOR, *drawn.named(base)]
+    rules = [ANCHOR, *drawn.named([*base, *brakes])]
     before = HERE.policy({"a.cedar": "\n".join(rules)})
     files: dict[str, list[str]] = {}
     for rule in shuffle.draw(st.permutations(rules)):
@@ -209,11 +368,16 @@ def test_the_order_of_files_rules_people_and_groups_changes_nothing(
         for ask, world in asks:
             said = other.judge(after, ask, world)
             assert meaning(said) == meaning(HERE.judge(before, ask, world))
+        for (ask, _), scope, verb in zip(asks, scopes, VERBS * 4, strict=True):
+            here = braked(before, verb, HERE.directory.person(ask.person), scope)
+            there = braked(after, verb, other.directory.person(ask.person), scope, other)
+            assert (here and meaning(here)) == (there and meaning(there))
 
 
 # ── Another process ──────────────────────────────────────────────────────────────────────────
 
 SAYS_EVERYTHING = """
+from dataclasses import replace
 from datetime import timedelta
 from itertools import product
 from pathlib import Path
@@ -228,28 +392,76 @@ people = Named.by(book.policy.rules, book.catalog).everybody(book.directory)
 explainer = Explainer(policy=book.policy, directory=book.directory, decide=book.decide)
 for person, thing, having in product(people, book.catalog, FEWER):
     ask, world = what_if(person, thing, timedelta(hours=1), having)
-    print(book.decide(ask, world))
-    if having in {"", "ticket"} and thing.id in {"orders-admin", "customers-write"}:
+    broken = replace(ask, break_glass=True)
+    print(book.decide(ask, world), book.decide(broken, world))
+    if thing.id not in {"orders-admin", "customers-write"}:
+        continue
+    for ask in (ask, broken)[having not in {"", "ticket"}:]:
         window = Window(start=ask.asked_at, deadline=ask.asked_at + ask.duration)
         found = explainer.explain(ask, world, window)
         print([hint.sentence for hint in found.hints], [rule.id for rule in found.rules])
-        print([[p.id for p in asked.people] for asked in found.asked])
+        print([[p.id for p in asked.people] for asked in (*found.asked, *found.reviewers)])
 """
 
 
-def test_every_process_gives_the_same_answers_and_the_same_reasons() -> None:
-    root = Path(__file__).parents[2]
-    said = {
-        seed: subprocess.run(  # noqa: S603 - our own interpreter and text
-            [sys.executable, "-c", SAYS_EVERYTHING],
+# The decision alone, to start many processes: what the line above asks takes each one seconds.
+SAYS_WHAT_IS_DECIDED = """
+from dataclasses import replace
+from datetime import timedelta
+from itertools import product
+from pathlib import Path
+from jitcloud.catalog import Catalog
+from jitcloud.directories.static import StaticDirectory
+from jitcloud.model import PersonId, Reach, Scope, Window
+from jitcloud.policy import Policy
+from jitcloud.policy.matrix import FEWER, what_if
+
+example = Path("docs/examples")
+catalog = Catalog.load(example / "catalog.toml")
+directory = StaticDirectory(example / "people.toml")
+policy = Policy.load(example / "policy", catalog=catalog, directory=directory)
+names = ("dana", "deniz", "carlos", "otto", "oscar", "sam", "lena", "paul", "kim", "sven", "mara")
+people = [directory.person(name) for name in names]
+for person, thing, having, is_broken in product(people, catalog, FEWER, (False, True)):
+    ask, world = what_if(person, thing, timedelta(hours=1), having)
+    window = Window(start=ask.asked_at, deadline=ask.asked_at + ask.duration)
+    print(policy.judge(replace(ask, break_glass=is_broken), person, world, window))
+for person, other in product(people, people):
+    scope = Scope(reach=Reach.PERSON, id=other.id)
+    for verb in ("stop", "end"):
+        print(policy.may_brake(verb, person, None, scope, None, other))
+"""
+
+
+def said_by_processes(code: str, seeds: Sequence[int]) -> list[str]:
+    """Let a process for each seed say everything; as many at a time as there are processors."""
+
+    def run(seed: int) -> str:
+        return subprocess.run(  # noqa: S603 - our own interpreter and text
+            [sys.executable, "-c", code],
             check=True,
             capture_output=True,
             text=True,
-            cwd=root,
-            env={**os.environ, "PYTHONHASHSEED": seed},
+            cwd=Path(__file__).parents[2],
+            env={**os.environ, "PYTHONHASHSEED": str(seed)},
         ).stdout
-        for seed in ("0", "1", "2", "4294967295")
-    }
-    assert len(set(said.values())) == 1
-    assert "NeedsApproval" in said["0"]
-    assert "This would be allowed" in said["0"]
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(run, seeds))
+
+
+def test_every_process_gives_the_same_answers_and_the_same_reasons() -> None:
+    said = said_by_processes(SAYS_EVERYTHING, (0, 1, 2, 4294967295))
+    assert len(set(said)) == 1
+    assert "NeedsApproval" in said[0]
+    assert "BreakGlass" in said[0]
+    assert "This would be allowed" in said[0]
+
+
+@pytest.mark.long
+def test_fifty_processes_decide_alike() -> None:
+    said = said_by_processes(SAYS_WHAT_IS_DECIDED, range(50))
+    assert len(said) == 50
+    assert len(set(said)) == 1
+    assert "NeedsApproval" in said[0]
+    assert "BreakGlass" in said[0]

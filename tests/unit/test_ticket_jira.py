@@ -25,8 +25,8 @@ from jitcloud.emulators.jira import Category, JiraEmulator
 from jitcloud.emulators.jira_faults import Fault
 from jitcloud.errors import Invalid, Misconfigured, Unavailable
 from jitcloud.ports import Ticket
+from jitcloud.secret import Secret
 from jitcloud.tickets.jira import JiraTickets
-from jitcloud.tickets.secret import Secret
 
 VARIABLE = "JIRA_TOKEN"
 PLACE = Secret(variable=VARIABLE)

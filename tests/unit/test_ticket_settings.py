@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from jitcloud.config import Settings, TicketSettings, read_settings, tickets_of
+from jitcloud.adapters import tickets_of
 from jitcloud.emulators.jira import JiraEmulator
 from jitcloud.errors import Misconfigured
+from jitcloud.settings import Settings, TicketSettings, read_settings
 from jitcloud.tickets.pattern import PatternTickets
 from tests.docs.pages import bare, blocks, table
 

@@ -21,6 +21,8 @@ from jitcloud.notifiers.connection import MailServer, Tls
 from jitcloud.notifiers.smtp import SmtpNotifier
 from tests.factories import NOW
 
+PASSWORD = "open-sesame"  # noqa: S105 - made up
+
 
 @dataclass(frozen=True)
 class Mail:
@@ -84,7 +86,7 @@ class Mailbox:
     ) -> AuthResult:
         assert isinstance(found, LoginPassword)
         self.logins.append((found.login.decode(), found.password.decode()))
-        is_good = self.logins[-1] == ("jitcloud", "open sesame")
+        is_good = self.logins[-1] == ("jitcloud", PASSWORD)
         return AuthResult(success=is_good, handled=False)
 
 
@@ -106,7 +108,14 @@ def serving(
         how = {"tls_context": tls, "require_starttls": True, **how}
 
     def made() -> SMTP:
-        return SMTP(mailbox, hostname="mail.test", loop=loop, enable_SMTPUTF8=True, **how)
+        return SMTP(
+            mailbox,
+            hostname="mail.test",
+            loop=loop,
+            enable_SMTPUTF8=True,
+            authenticator=mailbox.authenticate,
+            **how,
+        )
 
     server = loop.run_until_complete(
         loop.create_server(made, "127.0.0.1", 0, ssl=tls if implicit else None)
