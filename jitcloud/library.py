@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from jitcloud import config, lifecycle
+from jitcloud import config, lifecycle, scopes
 from jitcloud.asking import Wish
 from jitcloud.clock import utc_now
 from jitcloud.durations import parse_duration
@@ -124,6 +124,8 @@ class Acting:
         ``duration`` is text such as ``30m`` or ``1h30m``, or a timedelta. A refusal comes back
         as a request in state ``denied`` with its reason. The same ``id_`` asks only once.
         ``break_glass`` asks to be let in at once and reviewed afterwards; it needs an incident.
+        Raises ``Invalid`` and ``NotFound`` for what cannot be asked at all, ``Refused`` for
+        somebody who is disabled, and ``Conflict`` where ``id_`` names something else.
         """
         return self.request_all(
             (entitlement,),
@@ -148,7 +150,11 @@ class Acting:
         break_glass: bool = False,
         id_: str | None = None,
     ) -> tuple[Request, ...]:
-        """Ask for several entitlements at once; all are recorded, and each is decided apart."""
+        """Ask for several entitlements at once; all are recorded, and each is decided apart.
+
+        Either all of them are asked for or none. ``id_`` names the first, and with it the others.
+        Raises what ``request`` raises.
+        """
         wish = Wish(
             duration=_length(duration),
             justification=justification,
@@ -180,7 +186,10 @@ class Acting:
         """Ask for one's own active grant to last longer by so much; return that request.
 
         It is judged for the whole time the grant would then last. Once let in it is in state
-        ``extended``, and the grant has the later deadline.
+        ``extended``, and the grant has the later deadline; credentials handed out before end when
+        they did. A refusal comes back in state ``denied``, as of a request.
+        Raises ``Refused`` for what is not active, ``NotFound`` for what is not one's own, and what
+        ``request`` raises.
         """
         wish = Wish(
             duration=_length(by),
@@ -194,7 +203,11 @@ class Acting:
         return self._advanced(asked)
 
     def review(self, request: str | Request, note: str, *, fine: bool = True) -> Request:
-        """Record that one has looked at what was done with a broken glass."""
+        """Record that one has looked at what was done with a broken glass, and found it so.
+
+        It ends nothing: that is ``revoke``. Raises ``Refused`` for whoever is not asked to review
+        it, or has done so, and ``Invalid`` without a note.
+        """
         return self.deployment.broker.review(
             self.caller, _id(request), self._now(), fine=fine, note=note
         )
@@ -204,20 +217,38 @@ class Acting:
         return self.deployment.broker.unreviewed(self.caller)
 
     def stop(self, scope: Scope, reason: str) -> None:
-        """Let nothing in this scope be activated from now on. What is active goes on, and ends."""
-        self.deployment.broker.stop(self.caller, scope, self._now(), reason)
+        """Let nothing in this scope be activated from now on. What is active goes on, and ends.
+
+        Raises ``Refused`` unless a rule permits ``Action::"stop"``, ``Invalid`` without a reason,
+        and ``NotFound`` for what the scope names and nobody knows.
+        """
+        self.deployment.broker.stop(self.caller, self._meant(scope), self._now(), reason)
 
     def resume(self, scope: Scope, reason: str) -> None:
-        """Let what was stopped be activated again."""
-        self.deployment.broker.resume(self.caller, scope, self._now(), reason)
+        """Let what was stopped be activated again.
+
+        Raises ``Refused`` where nothing is stopped, and what ``stop`` raises.
+        """
+        self.deployment.broker.resume(self.caller, self._meant(scope), self._now(), reason)
 
     def end_all(self, scope: Scope, reason: str) -> Swept:
-        """End everything in this scope, and sweep at once so that it is soon seen gone."""
-        self.deployment.broker.end_all(self.caller, scope, self._now(), reason)
+        """End everything in this scope, and sweep at once so that it is soon seen gone.
+
+        Returns what the sweep could not do; each sweep after it tries again. While directory,
+        catalog or policy is broken anybody may, as with ``revoke``, and names people by their ids.
+        Raises ``Refused`` unless a rule permits ``Action::"end"``, ``Invalid`` without a reason,
+        and ``NotFound`` for what the scope names and nobody knows.
+        """
+        meant = self._meant(scope, to_end=True)
+        self.deployment.broker.end_all(self.caller, meant, self._now(), reason)
         return self.deployment.sweep()
 
     def adopt(self, reason: str) -> PolicyRef:
-        """Let the policy text of this moment judge, though it was replaced before."""
+        """Let the policy text of this moment judge, though it was replaced before.
+
+        One that was never replaced needs no such thing, and changes nothing.
+        Raises ``Invalid`` without a reason, and ``Misconfigured`` for a text that is broken.
+        """
         return self.deployment.broker.adopt(self.caller, self._now(), reason)
 
     def approve(self, request: str | Request, reason: str = "") -> Request:
@@ -255,12 +286,19 @@ class Acting:
         return self.deployment.broker.show(_id(request))
 
     def advise(self, request: str | Request) -> Explanation:
-        """Explain what was said to a request: rules, hints, durations, and who could say yes."""
+        """Explain what was said to a request: rules, hints, durations, and who could say yes.
+
+        By the rules and people of now, on the facts of the world that it was decided on.
+        Raises ``NotFound`` where there is no such request, or who asked has left.
+        """
         found = request if isinstance(request, Request) else self.show(request)
         return self.deployment.broker.advise(found, self._now())
 
     def outlook(self, entitlement: str, duration: str | timedelta = "1h") -> Explanation:
-        """Explain what would be said to an ask for this now, with neither ticket nor incident."""
+        """Explain what would be said to an ask for this now, with neither ticket nor incident.
+
+        Records nothing. Raises ``Invalid`` and ``NotFound`` for what cannot be asked at all.
+        """
         return self.deployment.broker.outlook(
             self.caller, EntitlementId(entitlement), _length(duration), self._now()
         )
@@ -273,6 +311,7 @@ class Acting:
     ) -> Grant:
         """Wait until a request is active; return the grant, for use in a ``with`` block.
 
+        Of an extension that was let in, the grant is the one that it extends.
         Raises ``Refused`` when it is denied or lapses, and when it still waits at the timeout.
         """
         name = _id(request)
@@ -281,17 +320,24 @@ class Acting:
         while current.state in WAITING and self._now() < give_up:
             sleep(POLL)
             current = self.deployment.advance.wake(name)
+        if current.state is State.EXTENDED and current.ask.extends is not None:
+            current = self.show(current.ask.extends)
         if current.state is State.ACTIVE:
             return Grant(self, current)
         if current.state in WAITING:
             raise Refused(f"Request {name} is still {current.state}; wait again, or withdraw it.")
-        raise Refused(f"Request {name} is {current.state}: {current.reason or 'it is over'}")
+        raise Refused(f"Request {current.id} is {current.state}: {current.reason or 'it is over'}")
 
     def _advanced(self, request: Request) -> Request:
         """Do at once what the record now calls for; the sweep would do it later."""
         if request.state in {State.PENDING, State.ACTIVE} or request.state.is_finished:
             return request
         return self.deployment.advance.wake(request.id)
+
+    def _meant(self, scope: Scope, *, to_end: bool = False) -> Scope:
+        deployment = self.deployment
+        store = deployment.ledger.store
+        return scopes.meant(scope, deployment.judge.directory, store, to_end=to_end)
 
     def _now(self) -> datetime:
         return self.deployment.clock()
@@ -309,7 +355,10 @@ class Grant:
     request: Request
 
     def boto3_session(self) -> boto3.Session:
-        """Return a boto3 session that has the access, renewed as needed until the deadline."""
+        """Return a boto3 session that has the access, renewed as needed until the deadline.
+
+        Also a later one, where the grant is extended meanwhile.
+        """
         return config.boto3_session(
             self.holder.deployment.settings,
             lambda: self.holder.credentials(self.request),

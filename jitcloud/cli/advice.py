@@ -95,7 +95,7 @@ def offers(found: Explanation) -> str:
         f"{format_duration(offer.duration)}{how[offer.decision.kind]}" for offer in found.offers
     ]
     # What extends is judged for all of the time that the access would then have lasted.
-    in_all = "" if found.ask.extends is None else ", in all"
+    in_all = "" if found.ask.extends is None else " in all"
     return f"{', '.join(said)}{in_all}" if said else "nothing"
 
 

@@ -14,7 +14,7 @@ from jitcloud.cli.times import away
 from jitcloud.controls import said
 from jitcloud.errors import Invalid
 from jitcloud.model import Brake, Cloud, Reach, Scope
-from jitcloud.text import quoted
+from jitcloud.scopes import meant
 
 if TYPE_CHECKING:  # what --help need not load
     from jitcloud.library import Acting
@@ -44,7 +44,7 @@ def commands(context_settings: dict[str, list[str]]) -> typer.Typer:
 def show(context: typer.Context) -> int:
     """Show which policy text judges, and which brakes are on."""
     program = program_of(context)
-    with program.acting() as acting:
+    with program.acting(to_end=True) as acting:
         deployment = acting.deployment
         known = deployment.broker.brakes()
         if program.json:
@@ -52,12 +52,13 @@ def show(context: typer.Context) -> int:
             return ExitCode.OK
         policy = None if known is None else known.policy
         judging = "none yet" if policy is None else f"number {policy.number}, {policy.sha256[:12]}"
+        stops = () if known is None else known.stops
+        endings = () if known is None else known.endings
         say.facts([("policy", judging)])
-        for label, brakes in (
-            ("stopped", () if known is None else known.stops),
-            ("ending", () if known is None else known.endings),
-        ):
-            say.facts((label, _told(brake, acting)) for brake in brakes)
+        say.facts(("stopped", _told(brake, acting)) for brake in stops)
+        if not stops:
+            say.facts([("stopped", "nothing")])
+        say.facts(("ending", _told(brake, acting)) for brake in endings)
     return ExitCode.OK
 
 
@@ -74,7 +75,8 @@ def stop(  # noqa: PLR0913, PLR0917 - each one an option
     with program.acting() as acting:
         scope = _scope(acting, everything, cloud, entitlement, person)
         acting.stop(scope, because)
-        _done(program, f"Activations are stopped for {said(scope)}.")
+        _done(program, scope, f"Activations are stopped for {said(scope)}.")
+        say.hint("What is active goes on; jitcloud brake end ends it.")
     return ExitCode.OK
 
 
@@ -91,7 +93,7 @@ def resume(  # noqa: PLR0913, PLR0917 - as above
     with program.acting() as acting:
         scope = _scope(acting, everything, cloud, entitlement, person)
         acting.resume(scope, because)
-        _done(program, f"Activations go on for {said(scope)}.")
+        _done(program, scope, f"Activations go on for {said(scope)}.")
     return ExitCode.OK
 
 
@@ -106,22 +108,37 @@ def end(  # noqa: PLR0913, PLR0917 - as above
     """End everything that was asked for until now: what is active, and what still waits."""
     program = program_of(context)
     with program.acting(to_end=True) as acting:
-        scope = _scope(acting, everything, cloud, entitlement, person)
-        swept = acting.end_all(scope, because)
-        _done(program, f"{said(scope)[0].upper()}{said(scope)[1:]} is ending.")
-        for what, why in swept.troubles:
-            say.aside(f"jitcloud: {what}: {why}")
-    return ExitCode.TROUBLES if swept.troubles else ExitCode.OK
+        scope = _scope(acting, everything, cloud, entitlement, person, to_end=True)
+        deployment = acting.deployment
+        begun, _ = deployment.broker.end_all(acting.caller, scope, deployment.clock(), because)
+        # It is soon seen gone; and what could not be ended is tried again, as by every sweep.
+        troubles = deployment.sweep().troubles
+        requests = f"{begun} request{'' if begun == 1 else 's'}"
+        sentence = f"Ending {said(scope)}: {requests}." if begun else _nothing(scope)
+        told = [{"what": what, "message": why} for what, why in troubles]
+        _done(program, scope, sentence, requests=begun, troubles=told)
+        if not program.json:
+            for what, why in troubles:
+                say.aside(f"jitcloud: {what}: {why}")
+        say.hint("Who asks again may get in again; jitcloud brake stop keeps them out.")
+    return ExitCode.TROUBLES if troubles else ExitCode.OK
 
 
-def _scope(
+def _nothing(scope: Scope) -> str:
+    of = "" if scope.reach is Reach.EVERYTHING else f" of {said(scope)}"
+    return f"Nothing{of} was active or waiting."
+
+
+def _scope(  # noqa: PLR0913 - one of these, and what for
     acting: Acting,
     everything: bool,
     cloud: str | None,
     entitlement: str | None,
     person: str | None,
+    *,
+    to_end: bool = False,
 ) -> Scope:
-    """Read what a brake is to act on: exactly one of these. Raises ``Invalid``."""
+    """Read what a brake is to act on: exactly one of these. Raises ``Invalid``; see ``meant``."""
     named = [
         Scope(reach=reach, id=name)
         for reach, name in (
@@ -134,12 +151,9 @@ def _scope(
     ]
     if len(named) != 1:
         raise Invalid("Say one of --everything, --cloud, --entitlement and --person.")
-    scope = named[0]
-    if scope.reach is Reach.CLOUD and scope.id not in set(Cloud):
-        raise Invalid(f"{quoted(scope.id)} is not a cloud; use one of {', '.join(Cloud)}.")
-    if scope.reach is Reach.PERSON and not acting.deployment.broken:
-        return Scope(reach=scope.reach, id=acting.deployment.judge.directory.person(scope.id).id)
-    return scope
+    deployment = acting.deployment
+    store = deployment.ledger.store
+    return meant(named[0], deployment.judge.directory, store, to_end=to_end)
 
 
 def _told(brake: Brake, acting: Acting) -> str:
@@ -148,8 +162,8 @@ def _told(brake: Brake, acting: Acting) -> str:
     return f"{said(brake.scope)}, by {who} {away(brake.at, deployment.clock())}: {brake.reason}"
 
 
-def _done(program: Program, sentence: str) -> None:
+def _done(program: Program, scope: Scope, sentence: str, **more: object) -> None:
     if program.json:
-        say.as_json({"done": sentence})
+        say.as_json({"done": sentence, "reach": scope.reach, "id": scope.id, **more})
     else:
         say.line(sentence)

@@ -135,7 +135,8 @@ def list_(  # noqa: PLR0913, PLR0917 - each one an option
             say.as_json({"requests": requests, "after": following})
             return ExitCode.OK
         now = deployment.clock()
-        rows = [_row(request, acting, words.until(request, now)) for request in found]
+        until = words.review_due if to_review else words.until
+        rows = [_row(request, acting, until(request, now)) for request in found]
         if rows:
             say.table(["request", "state", "when", "who", "what", "because"], rows)
         if following is not None:

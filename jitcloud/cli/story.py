@@ -166,7 +166,7 @@ def _controlled(happening: Adopted | Stopped | Resumed | EndAll | AllEnding) -> 
         case EndAll(scope=scope, reason=reason):
             return f"{said(scope)} is to end{_because(reason)}."
         case AllEnding(scope=scope, requests=requests):
-            return f"{said(scope)} is ending: {requests} requests."
+            return f"{said(scope)} is ending: {requests} request{'' if requests == 1 else 's'}."
 
 
 def _broken(decision: BreakGlass) -> str:

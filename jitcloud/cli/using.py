@@ -17,7 +17,7 @@ from jitcloud.cli import environment, say, shapes
 from jitcloud.cli.exits import ExitCode
 from jitcloud.cli.options import RequestArgument
 from jitcloud.cli.program import Program, program_of
-from jitcloud.errors import Invalid
+from jitcloud.errors import Invalid, Refused
 from jitcloud.model import Credentials, Request, RequestId, State
 from jitcloud.text import parse_request_id, printable
 
@@ -128,6 +128,11 @@ def _issued(acting: Acting, name: RequestId) -> Credentials:
 def _hasten(acting: Acting, name: RequestId) -> Request:
     """Do now what the sweep would do soon: a start may have come since it last ran."""
     request = acting.show(name)
+    if request.ask.extends is not None and request.person == acting.caller.person:
+        raise Refused(
+            f"Request {name} has no access of its own: it asks to extend request"
+            f" {request.ask.extends}, so use that one."
+        )
     return acting.deployment.advance.wake(name) if request.state in TOO_SOON else request
 
 

@@ -22,6 +22,7 @@ from jitcloud.model import (
     NeedsApproval,
     PersonId,
     Request,
+    Reviewed,
     Stage,
     State,
 )
@@ -92,14 +93,25 @@ def waiting(request: Request, judge: Judge, now: datetime) -> str:
             return "its votes to be judged" if missing is None else stage(missing.wanted)
         case State.PENDING:
             return "policy"
-        case State.SCHEDULED if request.ask.start is not None:
+        case State.SCHEDULED if (request.ask.start or now) > now:
             return "its start"
         case State.SCHEDULED | State.ACTIVATING:
-            return "the cloud to let you in"
+            held = _stopped(request, judge)
+            return "activations to go on" if held else "the cloud to let you in"
         case State.ENDING:
             return "the cloud to show that access is gone"
         case _:
             return ""
+
+
+def _stopped(request: Request, judge: Judge) -> str:
+    """Say which brake keeps a request waiting, if one does."""
+    if request.state is not State.SCHEDULED:
+        return ""
+    try:
+        return judge.stopped(request.ask)
+    except JitError:
+        return ""  # a trail that does not hold: whoever lets it in will say so
 
 
 def until(request: Request, now: datetime) -> str:
@@ -120,10 +132,12 @@ def next_steps(request: Request) -> Iterator[str]:
     elif request.state is State.ACTIVE and request.places.grant is None:
         yield f"Use it: jitcloud exec {request.id} -- COMMAND"
     if request.state is State.EXTENDED and request.ask.extends is not None:
-        yield f"Credentials from before end as they did; new ones: {request.ask.extends}"
-    if isinstance(request.decision, BreakGlass) and request.review_by is not None:
-        who = stage(request.decision.review.by)
-        yield f"Tell {who} what you did; they review it: jitcloud review {request.id}"
+        yield (
+            "Credentials from before end when they did; for new ones:"
+            f" jitcloud exec {request.ask.extends} -- COMMAND"
+        )
+    if request.review_by is not None:
+        yield f"Write down what you do; whoever reviews it says: jitcloud review {request.id}"
 
 
 def of_request(request: Request, judge: Judge, now: datetime) -> Iterator[tuple[str, str]]:
@@ -134,7 +148,7 @@ def of_request(request: Request, judge: Judge, now: datetime) -> Iterator[tuple[
     waits = waiting(request, judge, now)
     if waits:
         yield "waits for", waits
-    if request.state is State.SCHEDULED and (stop := judge.stopped(request.ask)):
+    if stop := _stopped(request, judge):
         yield "stopped", stop
     yield "who", named(request.person, judge.directory)
     yield "what", f"{thing.id}: {thing.title} ({thing.privilege} in {thing.environment})"
@@ -159,12 +173,31 @@ def of_request(request: Request, judge: Judge, now: datetime) -> Iterator[tuple[
     yield from _ends(request, now)
 
 
+def review_due(request: Request, now: datetime) -> str:
+    """Write until when a request must be reviewed, for a list."""
+    if request.review_by is None:
+        return ""
+    return f"{'missed' if request.review_missed else 'due'} {away(request.review_by, now)}"
+
+
 def _review(request: Request, judge: Judge, now: datetime) -> Iterator[tuple[str, str]]:
+    found = _found(request, judge) if request.reviews else {}
     for seen in request.reviews:
-        yield "reviewed", f"{named(seen.by, judge.directory)} {away(seen.at, now)}: {seen.reason}"
+        who = f"{named(seen.by, judge.directory)} {away(seen.at, now)}"
+        yield "reviewed", f"{who}{found.get(seen.by, '')}: {seen.reason}"
     if request.review_by is not None:
         missed = ", and it is missed" if request.review_missed else ""
         yield "review", f"due {when(request.review_by, now)}{missed}"
+
+
+def _found(request: Request, judge: Judge) -> dict[PersonId, str]:
+    """What each reviewer found: the trail alone knows."""
+    trail = () if judge.ledger is None else judge.ledger.store.events(request.id)
+    return {
+        what.by: ", rightly broken" if what.fine else ", wrongly broken"
+        for what in (line.event.what for line in trail)
+        if isinstance(what, Reviewed)
+    }
 
 
 def _ends(request: Request, now: datetime) -> Iterator[tuple[str, str]]:

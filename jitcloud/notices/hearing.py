@@ -154,7 +154,7 @@ def _asked(request: Request | None, people: People) -> _Asked:
         case _:
             return _Asked()
     named = _members(_all((stage,)), people)
-    return _Asked(named - {vote.by for vote in done} - {request.person}, stage, turn)
+    return _Asked(named - {vote.by for vote in done}, stage, turn)
 
 
 def _awaits_review(request: Request) -> bool:

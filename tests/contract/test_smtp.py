@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import NoReturn
 
 import pytest
@@ -136,6 +137,19 @@ def test_whatever_a_server_does_the_message_waits_for_another_try(
     within = 0.3 if said.startswith("was") else 10
     with speaking(script) as port, pytest.raises(Unavailable, match=said):
         over_smtp(port, within=within).send(NOTICE)
+
+
+def test_a_connection_that_comes_to_nothing_is_hung_up() -> None:
+    gone = Event()
+
+    def watches(connection: socket.socket, over: Event) -> None:
+        faults.knows_no_greeting(connection, over)  # until nothing more is said
+        gone.set()
+
+    with speaking(watches) as port:
+        with pytest.raises(Unavailable):
+            over_smtp(port).send(NOTICE)
+        assert gone.wait(10)
 
 
 def test_what_was_taken_stays_taken_however_the_server_takes_leave() -> None:

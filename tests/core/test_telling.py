@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,8 +12,18 @@ from pathlib import Path
 import pytest
 
 from jitcloud.asking import Wish
+from jitcloud.directories.static import StaticDirectory
 from jitcloud.errors import Conflict, Refused, Unavailable
-from jitcloud.model import Mark, Notice, Request, RequestId, Sealed, State
+from jitcloud.model import (
+    GroupId,
+    Mark,
+    Notice,
+    PersonId,
+    Request,
+    RequestId,
+    Sealed,
+    State,
+)
 from jitcloud.notifiers.memory import MemoryNotifier
 from jitcloud.ports import Notifier
 from jitcloud.sweep import sweep
@@ -87,6 +98,14 @@ def world(tmp_path: Path) -> Told:
     return Told(tmp_path)
 
 
+def fine(_notice: Notice) -> None:
+    pass
+
+
+def dies(_notice: Notice) -> None:
+    raise Killed
+
+
 def down(_notice: Notice) -> None:
     raise Unavailable("The mail server is down.")
 
@@ -135,7 +154,7 @@ def test_of_two_tellers_one_tells(world: Told) -> None:
     other = world.a_teller()
 
     def answer(_notice: Notice) -> None:
-        world.post.answer = lambda _: None
+        world.post.answer = fine
         assert other.wake(request.id) == ""
 
     world.post.answer = answer
@@ -215,14 +234,10 @@ def test_whenever_a_teller_dies_everybody_is_still_told(tmp_path: Path) -> None:
 
 def test_whoever_dies_is_followed_after_the_lease_and_not_before(world: Told) -> None:
     request = world.ask(what="prod-write")
-
-    def dies(_notice: Notice) -> None:
-        raise Killed
-
     world.post.answer = dies
     with pytest.raises(Killed):
         world.tell(request)
-    world.post.answer = lambda _: None
+    world.post.answer = fine
     world.time.now = world.time() + LEASE - timedelta(seconds=1)
     world.tell(request)
     assert world.post.told() == []
@@ -231,19 +246,37 @@ def test_whoever_dies_is_followed_after_the_lease_and_not_before(world: Told) ->
     assert len(world.post.sent) == 3
 
 
-def test_who_was_held_up_past_the_lease_leaves_the_rest_to_who_took_over(world: Told) -> None:
+@pytest.mark.parametrize(("meets", "seq"), [(fine, 2), (dies, 0)])
+def test_who_was_held_up_past_the_lease_leaves_the_rest_to_who_took_over(
+    world: Told, meets: Callable[[Notice], None], seq: int
+) -> None:
     request = world.ask(what="prod-write")
-    other = world.a_teller(MemoryNotifier())
+    other = world.a_teller(Post(answer=meets))
 
     def held_up(_notice: Notice) -> None:
-        world.post.answer = lambda _: None
+        world.post.answer = fine
         world.time.now = world.time() + LEASE
-        assert other.wake(request.id) == ""
+        with suppress(Killed):
+            other.wake(request.id)
 
     world.post.answer = held_up
     with pytest.raises(Conflict):
         world.tell(request)
-    assert world.mark(request).seq == 2
+    mark = world.mark(request)
+    assert (mark.seq, mark.wake_at) == (seq, None if seq else world.time() + LEASE)
+
+
+def test_a_defect_is_met_once_a_lease_and_not_at_each_sweep(world: Told) -> None:
+    request = world.ask(what="prod-write")
+
+    class Defective(StaticDirectory):
+        def members(self, _group: GroupId) -> frozenset[PersonId] | None:
+            raise ZeroDivisionError
+
+    world.teller.directory = Defective(world.folder / "people.toml")
+    with pytest.raises(ZeroDivisionError):
+        world.tell(request)
+    assert world.mark(request).wake_at == world.time() + LEASE
 
 
 def test_a_slow_server_does_not_outlast_the_lease(world: Told) -> None:
@@ -281,7 +314,7 @@ def test_while_nothing_can_be_sent_it_is_tried_at_growing_intervals(world: Told)
     assert said[0] == ""  # once is no trouble yet
     assert said[1] == '"caro" was not told yet. The mail server is down.'
     assert world.mark(request).trouble == said[-1] != ""
-    world.post.answer = lambda _: None
+    world.post.answer = fine
     assert world.tell(request) == [""]
     assert sorted(world.post.told()) == ["2.ben", "2.caro", "2.dan"]
     assert (world.mark(request).attempts, world.mark(request).trouble) == (0, "")
@@ -292,7 +325,7 @@ def test_what_was_passed_on_before_it_went_down_is_not_told_again(world: Told) -
     world.approve(request)
     world.post.answer = only("ana", Unavailable("Down."))
     world.tell(request)
-    world.post.answer = lambda _: None
+    world.post.answer = fine
     world.time.now = world.time() + FIRST_RETRY
     world.tell(request)
     assert Counter(world.post.told()).most_common(1)[0][1] == 1
@@ -312,10 +345,20 @@ def test_one_wait_for_a_dead_server_is_enough_for_all(world: Told) -> None:
     assert len(asked) == 1
     for request in requests:
         assert world.mark(request).wake_at == world.time() + PAUSE
-    world.post.answer = lambda _: None
+    world.post.answer = fine
     world.time.now = world.time() + PAUSE
     world.tell(*requests)
     assert len(world.post.sent) == 9
+
+
+def test_what_nobody_is_left_to_hear_is_no_trouble_any_more(world: Told) -> None:
+    request = world.ask(what="prod-write")
+    world.post.answer = down
+    world.tell(request)
+    (world.folder / "people.toml").write_text(PEOPLE.replace("emails", "disabled = true, emails"))
+    world.time.now = world.time() + FIRST_RETRY
+    assert world.tell(request) == [""]
+    assert (world.mark(request).trouble, world.mark(request).wake_at) == ("", None)
 
 
 # ── Some who cannot be reached ───────────────────────────────────────────────────────────────
@@ -406,8 +449,11 @@ def test_the_holder_is_warned_once_ten_minutes_before_the_end(world: Told) -> No
     world.tell(request)
     assert len(warned(world)) == 1
     assert world.mark(request).wake_at is None
-    world.sweep_until_quiet(step=120)
+    mark = world.mark(request)
+    woken = replace(mark, wake_at=world.time(), version=mark.version + 1)
+    world.store.put_mark(woken)
     world.tell(request)
+    assert world.mark(request).version > woken.version
     assert len(warned(world)) == 1
 
 

@@ -11,6 +11,7 @@ import pytest
 from jitcloud.cli.program import Program
 from jitcloud.cli.run import run
 from jitcloud.policy import cases
+from jitcloud.policy.cases import Case
 from tests.docs.pages import ROOT
 
 EXAMPLE = ROOT / "docs" / "examples"
@@ -24,7 +25,7 @@ def jit(*args: str) -> int:
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        (["check"], "16 rules with those that come with jitcloud, in 4 files, about 11"),
+        (["check"], "20 rules with those that come with jitcloud, in 5 files, about 11"),
         (["fmt", "--check"], ""),
         (["test"], " cases, all as written.\n"),
         (["matrix", "--check", "matrix.csv"], "matrix.csv still says who could get what, in "),
@@ -57,7 +58,8 @@ def test_its_first_page_names_commands_that_run(
     assert len(commands) == 5
     for command in commands[:-1]:
         assert jit(*command) == 0
-    assert "after a yes from 2 of sre-leads [sre-prod-admin]" in capsys.readouterr().out
+    leads = "2 of sre-leads (or platform-leads after 30m)"
+    assert f"after a yes from {leads} [sre-prod-admin]" in capsys.readouterr().out
     redirect = commands[-1].index(">")
     assert jit(*commands[-1][:redirect]) == 0
     assert capsys.readouterr().out == (EXAMPLE / commands[-1][redirect + 1]).read_text()
@@ -71,12 +73,17 @@ def test_its_rules_are_those_that_the_tests_of_the_engine_use() -> None:
 def test_its_table_has_rows_about_every_answer() -> None:
     table = cases.read(EXAMPLE / "cases.toml").cases
     assert len(table) >= 120
-    answers = Counter((case.expect, case.approves is not None) for case in table)
+    answers = Counter(
+        (case.expect, isinstance(case, Case) and bool(case.approves)) for case in table
+    )
     assert answers["activate", False] >= 20
     assert answers["request", False] >= 20
     assert answers["deny", False] >= 40
     assert answers["approve", True] >= 10
     assert answers["deny", True] >= 10
+    assert answers["break-glass", False] >= 3
+    assert answers["stop", False] >= 3
+    assert answers["end", False] >= 3
 
 
 def test_with_a_key_it_can_grant_as_well(

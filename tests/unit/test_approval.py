@@ -2,15 +2,33 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import combinations, permutations
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jitcloud.approval import Outstanding, can_be_met, combine, outstanding
-from jitcloud.model import Approval, Approver, GroupId, Need, Person, PersonId, Stage, Vote
+from jitcloud.approval import (
+    Outstanding,
+    can_be_met,
+    combine,
+    escalated,
+    next_escalation,
+    outstanding,
+    with_escalations,
+)
+from jitcloud.model import (
+    Approval,
+    Approver,
+    Escalation,
+    GroupId,
+    Need,
+    Person,
+    PersonId,
+    Stage,
+    Vote,
+)
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 REQUESTER = PersonId("requester")
@@ -21,8 +39,16 @@ def group(name: str) -> Approver:
     return Approver(kind="group", id=name)
 
 
-def need(count: int, *names: str) -> Need:
-    return Need(count=count, approvers=tuple(map(group, names)))
+def need(count: int, *names: str, later: Escalation | None = None) -> Need:
+    return Need(count=count, approvers=tuple(map(group, names)), escalation=later)
+
+
+def after(minutes: int, name: str) -> Escalation:
+    return Escalation(after=timedelta(minutes=minutes), to=group(name))
+
+
+def at(minutes: float) -> datetime:
+    return NOW + timedelta(minutes=minutes)
 
 
 def approval(*stages: Iterable[Need]) -> Approval:
@@ -38,14 +64,14 @@ def people(**groups: str) -> dict[PersonId, Person]:
     return {PersonId(name): person(name, *letters) for name, letters in groups.items()}
 
 
-def votes(*cast: tuple[str, int]) -> list[Vote]:
-    return [Vote(by=PersonId(name), stage=stage, at=NOW, reason="") for name, stage in cast]
+def votes(*cast: tuple[str, int], minutes: float = 0) -> list[Vote]:
+    return [Vote(by=PersonId(name), stage=stage, at=at(minutes), reason="") for name, stage in cast]
 
 
 def missing(
-    asked: Approval, cast: list[Vote], voters: Mapping[PersonId, Person]
+    asked: Approval, cast: list[Vote], voters: Mapping[PersonId, Person], now: datetime = NOW
 ) -> Outstanding | None:
-    return outstanding(asked, cast, voters, REQUESTER, asked_at=NOW, now=NOW)
+    return outstanding(asked, cast, voters, REQUESTER, asked_at=NOW, now=now)
 
 
 TWO_OF_A_THEN_ONE_OF_B = approval([need(2, "a")], [need(1, "b")])
@@ -164,6 +190,112 @@ def test_an_approval_that_names_nobody_is_never_met() -> None:
     assert not can_be_met(nobody, lambda _: frozenset({PersonId("ann")}), REQUESTER)
 
 
+# ── Who joins when a stage has waited ─────────────────────────────────────────────────────────
+
+TWO_OF_A = approval([need(2, "a", later=after(30, "b"))])
+A_THEN_C = approval([need(1, "a", later=after(30, "b"))], [need(1, "c", later=after(30, "b"))])
+
+
+def test_whoever_joins_may_say_yes_from_that_instant_on_and_never_before() -> None:
+    before = missing(TWO_OF_A, [], {}, at(30) - timedelta(microseconds=1))
+    assert before == Outstanding(stage=0, missing=2, wanted=Stage(needs=(need(2, "a"),)))
+    joined = missing(TWO_OF_A, [], {}, at(30))
+    assert joined == Outstanding(stage=0, missing=2, wanted=Stage(needs=(need(2, "a", "b"),)))
+
+
+def test_it_takes_as_many_yeses_as_before() -> None:
+    voters = people(ann="a", bea="b", bob="b")
+    cast = [*votes(("ann", 0)), *votes(("bea", 0), minutes=31)]
+    assert missing(TWO_OF_A, cast[:1], voters, at(31)) is not None
+    assert missing(TWO_OF_A, cast, voters, at(31)) is None
+    both = votes(("bea", 0), ("bob", 0), minutes=40)
+    assert missing(TWO_OF_A, both, voters, at(40)) is None
+    # Had they been let to vote before they joined, it would count for nothing.
+    assert missing(TWO_OF_A, votes(("bea", 0), ("bob", 0)), voters, at(29)) is not None
+
+
+def test_the_requester_does_not_count_by_joining() -> None:
+    voters = {REQUESTER: person(REQUESTER, "b"), **people(ann="a")}
+    cast = votes((REQUESTER, 0), ("ann", 0))
+    left = missing(TWO_OF_A, cast, voters, at(60))
+    assert left is not None
+    assert left.missing == 1
+
+
+def test_a_stage_begins_to_wait_with_the_last_yes_before_it() -> None:
+    voters = people(ann="a", bea="b", cat="c")
+    cast = votes(("ann", 0), minutes=50)
+    waiting = missing(A_THEN_C, cast, voters, at(79))
+    assert waiting == Outstanding(stage=1, missing=1, wanted=Stage(needs=(need(1, "c"),)))
+    joined = missing(A_THEN_C, cast, voters, at(80))
+    assert joined == Outstanding(stage=1, missing=1, wanted=Stage(needs=(need(1, "c", "b"),)))
+    done = [*cast, *votes(("bea", 1), minutes=80)]
+    assert missing(A_THEN_C, done, voters, at(80)) is None
+
+
+def test_a_vote_of_somebody_gone_since_moves_no_beginning() -> None:
+    # Ann left when Al had said yes in her place: the second stage begins with his yes.
+    cast = [*votes(("ann", 0), minutes=10), *votes(("al", 0), minutes=50)]
+    for voters in (people(al="a"), people(ann="", al="a")):
+        left = missing(A_THEN_C, cast, voters, at(79))
+        assert left is not None
+        assert left.wanted == Stage(needs=(need(1, "c"),))
+
+
+def test_what_was_said_yes_to_by_joining_still_counts_much_later() -> None:
+    cast = votes(("bea", 0), ("bob", 0), minutes=31)
+    assert missing(TWO_OF_A, cast, people(bea="b", bob="b"), at(600)) is None
+
+
+def named(asked: Approval, stage: int, cast: list[Vote], now: datetime) -> list[str]:
+    return [who.id for who in escalated(asked, stage, cast, asked_at=NOW, now=now)]
+
+
+def test_who_has_joined_is_named_stage_by_stage() -> None:
+    assert named(TWO_OF_A, 0, [], at(29)) == []
+    assert named(TWO_OF_A, 0, [], at(30)) == ["b"]
+    # A stage that cannot have begun has nobody join it, however long the one before waits.
+    assert named(A_THEN_C, 1, [], at(600)) == []
+    cast = votes(("ann", 0), minutes=50)
+    assert named(A_THEN_C, 1, cast, at(79)) == []
+    assert named(A_THEN_C, 1, cast, at(80)) == ["b"]
+    twice = approval([need(1, "a", later=after(5, "b")), need(1, "c", later=after(9, "b"))])
+    assert named(twice, 0, [], at(7)) == ["b"]
+    assert named(twice, 0, [], at(9)) == ["b"]
+
+
+def test_as_it_is_asked_now_an_approval_has_whoever_joined_and_no_word_of_others() -> None:
+    def asked(cast: list[Vote], now: datetime) -> Approval:
+        return with_escalations(A_THEN_C, cast, asked_at=NOW, now=now)
+
+    assert asked([], NOW) == approval([need(1, "a")], [need(1, "c")])
+    assert asked([], at(30)) == approval([need(1, "a", "b")], [need(1, "c")])
+    cast = votes(("ann", 0), minutes=10)
+    assert asked(cast, at(40)) == approval([need(1, "a", "b")], [need(1, "c", "b")])
+
+
+def comes(asked: Approval, cast: list[Vote], now: datetime, **groups: str) -> datetime | None:
+    return next_escalation(asked, cast, people(**groups), REQUESTER, asked_at=NOW, now=now)
+
+
+def test_when_somebody_next_joins_is_known_beforehand() -> None:
+    assert comes(TWO_OF_A, [], NOW) == at(30)
+    assert comes(TWO_OF_A, [], at(29)) == at(30)
+    assert comes(TWO_OF_A, [], at(30)) is None
+    assert comes(TWO_OF_A, votes(("ann", 0)), NOW, ann="a") == at(30)
+    assert comes(TWO_OF_A, votes(("ann", 0), ("al", 0)), NOW, ann="a", al="a") is None
+    # The second stage counts from the yes that began it.
+    assert comes(A_THEN_C, votes(("ann", 0), minutes=50), at(50), ann="a") == at(80)
+    several = approval([need(1, "a", later=after(9, "c")), need(1, "b", later=after(5, "c"))])
+    assert comes(several, [], NOW) == at(5)
+    assert comes(several, [], at(5)) == at(9)
+
+
+def test_nobody_joins_a_need_that_is_met() -> None:
+    both = approval([need(1, "a", later=after(5, "c")), need(1, "b", later=after(9, "c"))])
+    assert comes(both, votes(("ann", 0)), NOW, ann="a") == at(9)
+
+
 # ── Adding up ────────────────────────────────────────────────────────────────────────────────
 
 
@@ -190,9 +322,43 @@ def test_what_one_stage_asks_of_the_same_people_twice_stays_twice() -> None:
     assert combine([twice, approval([need(1, "a")])]) == approval([need(2, "a")])
 
 
+def test_the_same_approvers_keep_an_escalation_only_if_all_agree_on_it() -> None:
+    plain, soon, late, other = (
+        approval([need(1, "a", later=later)])
+        for later in (None, after(5, "b"), after(9, "b"), after(5, "c"))
+    )
+    assert combine([soon, late]) == combine([late, soon]) == late
+    assert combine([soon, soon]) == soon
+    for alone in (plain, other):
+        assert combine([soon, alone]) == combine([alone, soon]) == plain
+        # What was once dropped does not come back with a third rule.
+        assert combine([soon, alone, soon]) == plain
+    assert combine([soon, approval([need(2, "a", later=after(9, "b"))])]) == approval(
+        [need(2, "a", later=after(9, "b"))]
+    )
+    apart = combine([soon, approval([need(1, "c")])])
+    assert apart == approval([need(1, "a", later=after(5, "b")), need(1, "c")])
+
+
+@st.composite
+def timed_votes(draw: st.DrawFn, voters: Mapping[PersonId, Person]) -> list[Vote]:
+    """Draw a vote of each, in any stage and at any time."""
+    return [
+        Vote(
+            by=name,
+            stage=draw(st.integers(0, 1)),
+            at=at(draw(st.sampled_from((0, 4, 5, 9, 20)))),
+            reason="",
+        )
+        for name in voters
+    ]
+
+
+later = st.one_of(st.none(), st.builds(after, st.sampled_from((5, 9, 15)), st.sampled_from(GROUPS)))
 needs = st.builds(
     Need,
     count=st.integers(1, 2),
+    escalation=later,
     approvers=st.lists(st.sampled_from(GROUPS), min_size=1, unique=True).map(
         lambda names: tuple(map(group, names))
     ),
@@ -210,22 +376,50 @@ crowds = st.lists(st.sets(st.sampled_from(GROUPS)), max_size=6).map(
 def test_a_new_rule_never_weakens_an_approval(
     old: list[Approval], new: Approval, voters: dict[PersonId, Person], data: st.DataObject
 ) -> None:
-    cast = votes(*((name, data.draw(st.integers(0, 1))) for name in voters))
-    if missing(combine([*old, new]), cast, voters) is None:
-        assert missing(combine(old), cast, voters) is None
-        for each in (*old, new):
-            assert missing(each, cast, voters) is None
+    cast = data.draw(timed_votes(voters))
+    for now in (at(minutes) for minutes in (20, 25, 30, 60)):
+        if missing(combine([*old, new]), cast, voters, now) is None:
+            assert missing(combine(old), cast, voters, now) is None
+            for each in (*old, new):
+                assert missing(each, cast, voters, now) is None
 
 
 @given(st.lists(approvals, min_size=1, max_size=3), crowds, st.data())
 def test_the_order_of_the_rules_does_not_matter(
     asked: list[Approval], voters: dict[PersonId, Person], data: st.DataObject
 ) -> None:
-    cast = votes(*((name, data.draw(st.integers(0, 1))) for name in voters))
-    one, other = (missing(combine(order), cast, voters) for order in (asked, list(reversed(asked))))
+    cast = data.draw(timed_votes(voters))
+    now = at(data.draw(st.integers(20, 60)))
+    one, other = (
+        missing(combine(order), cast, voters, now) for order in (asked, list(reversed(asked)))
+    )
     assert (one is None) == (other is None)
     if one is not None and other is not None:
         assert (one.stage, one.missing) == (other.stage, other.missing)
+
+
+@given(approvals, crowds, st.data(), st.integers(20, 60))
+def test_waiting_longer_never_asks_for_more(
+    asked: Approval, voters: dict[PersonId, Person], data: st.DataObject, minutes: int
+) -> None:
+    cast = data.draw(timed_votes(voters))
+    early, late = (missing(asked, cast, voters, at(when)) for when in (minutes, minutes + 20))
+    if late is not None:
+        assert early is not None
+        assert (early.stage, -early.missing) <= (late.stage, -late.missing)
+
+
+@given(approvals, crowds, st.data(), st.integers(20, 60))
+def test_nothing_changes_between_one_escalation_and_the_next(
+    asked: Approval, voters: dict[PersonId, Person], data: st.DataObject, minutes: int
+) -> None:
+    cast, now = data.draw(timed_votes(voters)), at(minutes)
+    joins = next_escalation(asked, cast, voters, REQUESTER, asked_at=NOW, now=now)
+    until = at(600) if joins is None else joins - timedelta(microseconds=1)
+    before = missing(asked, cast, voters, now)
+    assert joins is None or (before is not None and joins > now)
+    if before is not None:
+        assert missing(asked, cast, voters, until) == before
 
 
 @given(approvals, crowds, st.data())
@@ -266,6 +460,12 @@ def test_nobody_can_be_counted_on_for_two_stages() -> None:
     assert not possible(asked, members(a="1", b="1"))
     assert possible(asked, members(a="1", b="12"))
     assert possible(asked, members(a="12", b="1"))
+
+
+def test_whoever_would_only_join_later_is_not_counted_on() -> None:
+    later = approval([need(2, "a", later=after(30, "b"))])
+    assert not possible(later, members(a="1", b="23"))
+    assert possible(later, members(a="12"))
 
 
 def test_a_large_group_leaves_room_for_the_others() -> None:

@@ -45,6 +45,7 @@ from jitcloud.model import (
     Need,
     NeedsApproval,
     Notice,
+    Person,
     PersonId,
     Place,
     Places,
@@ -65,6 +66,7 @@ from jitcloud.model import (
     Withdrawn,
 )
 from jitcloud.notices import AsOfNow
+from jitcloud.notices.parts import letter
 from tests.factories import NOW, an_entitlement, request_id
 
 PEOPLE = """
@@ -523,8 +525,8 @@ def glass(life: Life, decision: BreakGlass) -> dict[str, Notice]:
 
 
 def test_a_broken_glass_is_loud_to_skipped_to_named_and_to_reviewers(begun: Begun) -> None:
-    skipped = Approval(stages=(stage(1, LEADS), stage(1, SECURITY)))
-    told = glass(begun(), broken(skipped=skipped, notify=(ON_CALL, LEADS)))
+    skipped = Approval(stages=(stage(1, SECURITY), stage(1, LEADS)))
+    told = glass(begun(), broken(skipped=skipped, notify=(ON_CALL, SECURITY)))
     assert told.keys() == {"ben", "caro", "fay", "gus", "hal"}
     for notice in told.values():
         assert notice.subject.startswith("BREAK-GLASS")
@@ -651,6 +653,10 @@ def test_a_subject_stays_short(begun: Begun, tmp_path: Path) -> None:
     assert subject.endswith("A…")
 
 
+def test_a_subject_is_one_line() -> None:
+    assert letter("a\r\nBcc: b", "c").subject == r"a\r\nBcc: b"
+
+
 def crowd(folder: Path, size: int, more: str = "") -> AsOfNow:
     ids = [f"p{number:04}" for number in range(size)]
     people = ",".join(f'{{id="{i}", name="P", emails=["{i}@example.com"]{more}}}' for i in ids)
@@ -679,6 +685,15 @@ def test_all_of_two_hundred_are_told(begun: Begun, tmp_path: Path) -> None:
 
 
 def test_not_everybody_is_looked_up(begun: Begun, tmp_path: Path) -> None:
+    class Counting(AsOfNow):
+        asked = 0
+
+        def person(self, id_: PersonId) -> Person | None:
+            self.asked += id_.startswith("p")
+            return super().person(id_)
+
     life = begun()
-    life.people = crowd(tmp_path, 1001, ", disabled = true")
+    crowd(tmp_path, 1200, ", disabled = true")
+    life.people = counting = Counting(StaticDirectory(tmp_path / "people.toml"))
     assert not life.decided(needs(stage(1, LEADS)))
+    assert counting.asked == 1000

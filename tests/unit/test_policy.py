@@ -576,7 +576,7 @@ def test_the_guardrails_judge_first_and_the_files_in_the_order_of_their_names() 
     assert ids[:3] == ["approvers-may-approve", "only-those-asked-approve", "no-self-approval"]
     assert ids[3] == "dev-self-serve"
     assert ids[-1] == "contractors-office-hours"
-    assert len(ids) == 16
+    assert len(ids) == 20
 
 
 def test_a_folder_is_loaded_as_its_texts_are(tmp_path: Path) -> None:

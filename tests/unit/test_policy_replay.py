@@ -18,6 +18,7 @@ from jitcloud.model import (
     Activate,
     Ask,
     BreakGlass,
+    Decided,
     Decision,
     Denied,
     Facts,
@@ -229,6 +230,19 @@ def test_what_rules_refused_is_judged_again(world: World) -> None:
     assert isinstance(past_of(world, world.ask()), Past)
 
 
+def test_what_could_not_be_evaluated_is_judged_again(world: World) -> None:
+    request = world.ask()
+    ask = thing(zone="Mars/Olympus")(request.ask)
+    said = rules_of(world).decide(ask, Around())
+    assert isinstance(said, Denied)
+    assert said.rules == ()
+    asked, decided, *_ = world.store.events(request.id)
+    assert isinstance(decided.event.what, Decided)
+    refused = replace(decided.event, what=replace(decided.event.what, decision=said))
+    past = read(world.now(request), (asked, replace(decided, event=refused)))
+    assert isinstance(past, Past)
+
+
 def test_what_nothing_was_said_to_is_left_out(world: World) -> None:
     request = world.ask()
     assert read(world.now(request), world.store.events(request.id)[:1]) is Skip.UNDECIDED
@@ -421,6 +435,65 @@ def test_what_no_rule_reads_makes_no_other_question(condition: str, asked: int) 
     world = Around(freeze=True, ticket_verified=True, incident_verified=True)
     judges.rejudge.judge(an_again(other, world))
     assert judges.asked == asked
+
+
+def activating(condition: str, resource: str = "resource") -> str:
+    head = 'permit (principal, action == Action::"activate", '
+    return f'@id("x") {head}{resource}) when {{ {condition} }};'
+
+
+def thing(**changes: object) -> Callable[[Ask], Ask]:
+    """Return what makes an ask one for something else, that differs in this alone."""
+
+    def change(ask: Ask) -> Ask:
+        other = replace(ask.entitlement, **changes)  # type: ignore[arg-type] # any of its facts
+        return replace(ask, entitlement=other)
+
+    return change
+
+
+def by(who: str) -> Callable[[Ask], Ask]:
+    return lambda ask: replace(ask, person=HERE.person(who).id)
+
+
+def half_an_hour_later(ask: Ask) -> Ask:
+    return replace(ask, asked_at=ask.asked_at + minutes(30))
+
+
+def for_three_hours(ask: Ask) -> Ask:
+    return replace(ask, duration=minutes(180))
+
+
+@pytest.mark.parametrize(
+    ("rule", "change"),
+    [
+        (activating("principal in resource.owner"), by("outsider")),
+        (activating("principal has manager"), by("owner")),
+        (activating('principal == User::"u-dev"'), by("many")),
+        (activating("true", 'resource == Entitlement::"dev-db"'), thing(id="prod-read")),
+        (activating("true", 'resource in Label::"pii"'), thing(labels=("pii",))),
+        (activating("true", 'resource in Environment::"dev"'), thing(environment="prod")),
+        (activating('resource.cloud == Cloud::"aws"'), thing(cloud="gcp")),
+        (activating('resource.privilege == Privilege::"write"'), thing(privilege="admin")),
+        (activating("context.start.hour == 13"), thing(zone="UTC")),
+        (activating("context.end.hour < 14"), half_an_hour_later),
+        (activating('context.duration < duration("2h")'), for_three_hours),
+        ("1 of resource.owner", thing(owner="sre")),
+        ("1 of principal.manager", by("owner")),
+    ],
+)
+def test_whom_and_what_a_rule_tells_apart_are_judged_apart(
+    rule: str, change: Callable[[Ask], Ask]
+) -> None:
+    if rule.startswith("1 of"):
+        permit = 'permit (principal, action == Action::"request", resource);'
+        rule = f'@id("x") @approval("{rule}") {permit}'
+    judges = Rules(HERE.policy({"x.cedar": rule}), HERE.directory)
+    one = HERE.ask("dev", "dev-db")
+    other = change(one)
+    said = [judges.rejudge.judge(an_again(ask, Around())) for ask in (one, other)]
+    assert said == [judges.decide(one, Around()), judges.decide(other, Around())]
+    assert said[0] != said[1]
 
 
 def test_a_zone_that_is_not_known_here_makes_no_difference_but_to_the_answer() -> None:
