@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         Tampered,
     )
     from jitcloud.library import Acting, Grant, Jitcloud, load, load_to_end
-    from jitcloud.model import Caller, Credentials, Request, State, Token
+    from jitcloud.model import Caller, Credentials, Reach, Request, Scope, State, Token
 
 __all__ = [
     "Acting",
@@ -35,8 +35,10 @@ __all__ = [
     "Jitcloud",
     "Misconfigured",
     "NotFound",
+    "Reach",
     "Refused",
     "Request",
+    "Scope",
     "State",
     "Tampered",
     "Token",
@@ -46,7 +48,7 @@ __all__ = [
 
 _HOMES = {
     "jitcloud.library": ("Acting", "Grant", "Jitcloud", "load", "load_to_end"),
-    "jitcloud.model": ("Caller", "Credentials", "Request", "State", "Token"),
+    "jitcloud.model": ("Caller", "Credentials", "Reach", "Request", "Scope", "State", "Token"),
     "jitcloud.errors": (
         "CloudError",
         "Conflict",

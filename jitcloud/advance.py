@@ -127,6 +127,8 @@ class Advance:
 
     def _escalate(self, request: Request, now: datetime) -> Request | None:
         """Let others join a stage that has waited for long enough; look again at the next."""
+        if not self._is_due(request, now):
+            return None
         joined = voting.escalations(self.judge, request, now)
         if joined:
             return self.ledger.record(request, joined, now=now)
@@ -137,12 +139,19 @@ class Advance:
 
     def _hold(self, request: Request, now: datetime) -> Request | None:
         """End what somebody holds who is gone; else look again while it lasts."""
+        if not self._is_due(request, now):
+            return None
         if self.judge.is_gone(request.person):
             return self._end(request, Cause.DISABLED, "", now)
         if lifecycle.review_is_missed(request, now):
             return self.ledger.record(request, (ReviewMissed(),), now=now)
         self.ledger.put_off(request, lifecycle.look_again(request, now))
         return None
+
+    def _is_due(self, request: Request, now: datetime) -> bool:
+        """Whether it is time to look: whoever waits for a request wakes it far more often."""
+        wake_at = self.ledger.store.wake_at(request.id)
+        return wake_at is not None and wake_at <= now
 
     def _look_back(self, request: Request, now: datetime) -> Request | None:
         if lifecycle.review_is_missed(request, now):

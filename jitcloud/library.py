@@ -102,7 +102,11 @@ class Jitcloud:
 
 @dataclass(frozen=True, slots=True)
 class Acting:
-    """What one person can do. Every method raises only ``JitError`` on purpose."""
+    """What one person can do. Every method raises only ``JitError`` on purpose.
+
+    Beside what each says: ``Misconfigured`` where something is to be mended or cannot be reached,
+    ``Tampered`` where the record does not hold, and ``Conflict`` where others are always first.
+    """
 
     deployment: config.Deployment
     caller: Caller
@@ -252,37 +256,50 @@ class Acting:
         return self.deployment.broker.adopt(self.caller, self._now(), reason)
 
     def approve(self, request: str | Request, reason: str = "") -> Request:
-        """Say yes to somebody's request."""
+        """Say yes to somebody's request; with the last yes it is judged again and let in.
+
+        Raises ``Refused`` for whoever may not, or need not any more, and ``NotFound``.
+        """
         return self._advanced(
             self.deployment.broker.approve(self.caller, _id(request), self._now(), reason)
         )
 
     def deny(self, request: str | Request, reason: str) -> Request:
-        """Say no to somebody's request."""
+        """Say no to somebody's request. Raises what ``approve`` does, ``Invalid`` for no reason."""
         return self.deployment.broker.deny(self.caller, _id(request), self._now(), reason)
 
     def withdraw(self, request: str | Request, reason: str = "") -> Request:
-        """Take one's own request back before it gives access."""
+        """Take one's own request back before it gives access.
+
+        Raises ``Refused`` where it gives some already or is over, and ``NotFound``.
+        """
         return self.deployment.broker.withdraw(self.caller, _id(request), self._now(), reason)
 
     def give_back(self, request: str | Request, reason: str = "") -> Request:
-        """End one's own access early."""
+        """End one's own access early. Raises ``Refused`` where it gave none, and ``NotFound``."""
         return self._advanced(
             self.deployment.broker.give_back(self.caller, _id(request), self._now(), reason)
         )
 
     def revoke(self, request: str | Request, reason: str) -> Request:
-        """End somebody's access."""
+        """End somebody's access, or a request that might yet give some; anybody may.
+
+        Raises ``Refused`` where it gave none, ``Invalid`` without a reason, and ``NotFound``.
+        """
         return self._advanced(
             self.deployment.broker.revoke(self.caller, _id(request), self._now(), reason)
         )
 
     def credentials(self, request: str | Request) -> Credentials:
-        """Mint a set of credentials for one's own active grant."""
+        """Mint a set of credentials for one's own active grant.
+
+        Raises ``Refused`` unless it is active and for long enough, ``NotFound`` for what is not
+        one's own, and ``CloudError``.
+        """
         return self.deployment.broker.issue(self.caller, _id(request), self.deployment.clock)
 
     def show(self, request: str | Request) -> Request:
-        """Return a request as it stands."""
+        """Return a request as it stands. Raises ``NotFound``."""
         return self.deployment.broker.show(_id(request))
 
     def advise(self, request: str | Request) -> Explanation:

@@ -87,6 +87,37 @@ permit (principal in Group::"developers", action == Action::"request",
 when { resource.privilege == Privilege::"admin" && context.duration <= duration("1h") };
 """
 
+GLASS = """
+@id("glass")
+@review("within 24h by leads")
+@notify("leads")
+permit (principal in Group::"developers", action == Action::"breakGlass",
+        resource in Environment::"prod")
+when { context.duration <= duration("1h") };
+"""
+
+BRAKES = """
+@id("may-stop")
+permit (principal in Group::"leads", action == Action::"stop", resource);
+
+@id("may-end")
+permit (principal in Group::"leads", action == Action::"end", resource);
+"""
+
+HOSTILE = (
+    ("", "is empty"),
+    (" \u2003", "is empty"),
+    ("x" * 1001, "has 1001 characters"),
+    ("a\x1b[31mb", "contains U+001B"),
+    ("a\nb", "contains U+000A"),
+    ("a\u202eb", "contains U+202E"),
+    ("a\udcffb", "contains U+DCFF"),
+)
+"""Texts that are not taken, and why."""
+
+MARKUP = "[red]x[/red] :boom: <b> $(id) '\"`"
+"""Text that is taken, and does nothing."""
+
 LONGEST_SESSION = timedelta(hours=6)
 LIFETIME = timedelta(minutes=15)
 SECRET = "s3cr3t/+="  # noqa: S105 - it opens nothing
@@ -237,6 +268,20 @@ class CliWorld:
         name: str = said.json["id"]
         return name
 
+    def permit(self, *rules: str) -> None:
+        """Add rules to the policy."""
+        self.write("policy/rules.cedar", POLICY + "".join(rules))
+
+    def extend(self, name: str, *more: str, time: str = "30m") -> str:
+        """Ask as Ana for more time; return the extension's id."""
+        because = ("--for", time, "--because", "not done yet", "--json")
+        extension: str = self.jit("extend", name, *because, *more, by="ana").json["id"]
+        return extension
+
+    def broken(self, *more: str, by: str = "ana") -> str:
+        """Break the glass for writing in production; return the request's id."""
+        return self.ask("prod-write", "--break-glass", "--incident", "INC-9", *more, by=by)
+
     def granted(self) -> str:
         """Let Ana write in production; return the request's id."""
         name = self.ask("prod-write")
@@ -251,6 +296,17 @@ class CliWorld:
 
     def state(self, name: str) -> State:
         return self.now(name).state
+
+    def recorded(self) -> tuple[int, list[str]]:
+        """How many requests there are, and what happened to the deployment as a whole."""
+        with self.store() as store:
+            events = store.control_events()
+            return len(store.ids(1000)), [line.event.what.type for line in events]
+
+    def trail(self, name: str) -> list[str]:
+        """What happened to a request."""
+        with self.store() as store:
+            return [line.event.what.type for line in store.events(RequestId(name))]
 
     def now_waiting(self) -> str:
         """The one request that waits for votes."""

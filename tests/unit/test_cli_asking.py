@@ -115,8 +115,12 @@ def test_json_of_a_request_has_the_documented_shape(cli: CliWorld) -> None:
                 "stage": 0,
                 "need": "1 of leads",
                 "people": [{"id": "ben", "name": "Ben"}, {"id": "caro", "name": "Caro"}],
+                "joining_after": None,
+                "joining": [],
             }
         ],
+        "reviewers": [],
+        "hearing": [],
         "hints": [],
         "offers": shown["offers"],
     }

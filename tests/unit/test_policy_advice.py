@@ -149,6 +149,46 @@ def test_a_refusal_comes_with_what_would_help(ask: Ask, world: World, expected: 
     assert said(ask, world) == expected
 
 
+def test_a_glass_that_could_be_broken_is_told_of_last() -> None:
+    assert said(HERE.ask("oncall", "prod-admin", mfa=None)) == [
+        f"This would be allowed with a fresh multi-factor sign-in and a ticket, {AFTER_LEADS}.",
+        (
+            "This could be had at once by breaking the glass, with a fresh multi-factor sign-in and"
+            " an incident; it is reviewed afterwards."
+        ),
+    ]
+    in_incident = HERE.ask("oncall", "prod-admin", "4h", incident="I-1")
+    verified = World(incident_verified=True)
+    assert said(in_incident, verified)[-1] == (
+        "This could be had at once by breaking the glass, within 1h; it is reviewed afterwards."
+    )
+    assert said(replace(in_incident, duration=minutes(60)), verified)[-1] == (
+        "This could be had at once by breaking the glass; it is reviewed afterwards."
+    )
+
+
+def test_a_glass_is_never_offered_where_it_may_not_be_broken() -> None:
+    for who in ("sre", "dev", "lead-1", "security"):
+        assert not [each for each in said(HERE.ask(who, "prod-admin")) if "glass" in each]
+    # Nor where an incident alone would do.
+    assert not [each for each in said(HERE.ask("oncall", "prod-write")) if "glass" in each]
+
+
+def test_a_broken_glass_has_offers_and_hints_of_its_own() -> None:
+    ask = replace(HERE.ask("oncall", "prod-admin", "4h"), break_glass=True)
+    assert offers(ask) == []
+    assert said(ask) == [
+        (
+            "This could be had at once by breaking the glass, within 1h, with an incident; it is"
+            " reviewed afterwards."
+        )
+    ]
+    in_incident, verified = replace(ask, incident="I-1"), World(incident_verified=True)
+    assert offers(in_incident, verified) == [
+        (duration, "break-glass") for duration in ("15m", "30m", "1h")
+    ]
+
+
 @pytest.mark.parametrize("who", ["outsider", "disabled"])
 def test_where_nothing_helps_nothing_is_said(who: str) -> None:
     assert said(HERE.ask(who, "prod-admin", "9h", mfa=None)) == []

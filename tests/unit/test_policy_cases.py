@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from jitcloud.cli.rulebook import Rulebook
 from jitcloud.errors import Misconfigured
 from jitcloud.freezes import Freezes
 from jitcloud.policy import cases
-from jitcloud.policy.cases import Table
+from jitcloud.policy.cases import BrakeCase, Case, Table
 from jitcloud.policy.trial import Trial, Tried, never_matched
 from tests.drawn_policies import HERE
 
@@ -42,6 +43,10 @@ def ask(who: str, what: str, duration: str, *more: str) -> str:
     return "\n".join(lines)
 
 
+def asks(found: Iterable[Case | BrakeCase]) -> list[Case]:
+    return [case for case in found if isinstance(case, Case)]
+
+
 # ── Reading the table ────────────────────────────────────────────────────────────────────────
 
 
@@ -54,17 +59,18 @@ def test_what_is_said_once_holds_for_every_row_that_says_nothing_else(tmp_path: 
         top='defaults = { mfa = "5m", freeze = true, start = 2030-01-01T09:00:00 }',
     ).cases
     assert [(case.mfa is None, case.freeze) for case in found] == [(False, True), (True, False)]
-    assert {case.start_in("UTC").hour for case in found} == {9}
+    assert {case.start_in("UTC").hour for case in asks(found)} == {9}
 
 
 def test_a_start_without_an_offset_is_local_to_what_is_asked_for(tmp_path: Path) -> None:
     plain = ask("dev", "dev-db", "1h", 'expect = "activate"')
-    noon, local, exact = table(
+    found = table(
         tmp_path,
         plain,
         plain + "\nstart = 2030-07-01T09:00:00",
         plain + "\nstart = 2030-07-01T09:00:00+09:00",
     ).cases
+    noon, local, exact = asks(found)
     assert noon.start_in("UTC").isoformat() == "2030-01-08T12:00:00+00:00"
     assert local.start_in("Europe/Berlin").isoformat() == "2030-07-01T07:00:00+00:00"
     assert exact.start_in("Europe/Berlin").isoformat() == "2030-07-01T00:00:00+00:00"
@@ -123,8 +129,54 @@ NOT_A_ROW = {
         ask("dev", "dev-db", "1h", 'expect = "request"', 'because = "x"'), "because goes with",
     ),
     "votes for nothing": (
-        ask("dev", "dev-db", "1h", 'expect = "request"', 'votes = ["u-owner"]'), "votes and after need",
+        ask("dev", "dev-db", "1h", 'expect = "request"', 'votes = ["u-owner"]'), "votes and after",
     ),
+    "a wait for nothing": (
+        ask("dev", "dev-db", "1h", 'expect = "request"', 'after = "1h"'), "votes and after need",
+    ),
+    "votes in no order": (
+        ask(
+            "sre", "prod-admin", "1h", 'expect = "request"', 'waits_for = "nobody"',
+            'votes = ["u-lead-1 after 5m", "u-lead-2 after 4m"]',
+        ),
+        "votes stand in the order in which they are given",
+    ),
+    "before the last vote": (
+        ask(
+            "sre", "prod-admin", "1h", 'expect = "request"', 'waits_for = "nobody"',
+            'votes = ["u-lead-1 after 5m"]', 'after = "4m"',
+        ),
+        "after is not before the last",
+    ),
+    "a vote at no time": (
+        ask(
+            "sre", "prod-admin", "1h", 'expect = "request"', 'waits_for = "nobody"',
+            'votes = ["u-lead-1 after 5"]',
+        ),
+        "is not a duration",
+    ),
+    "a glass that nobody breaks": (
+        ask("oncall", "prod-admin", "1h", 'expect = "break-glass"'), "goes with break_glass = true",
+    ),
+    "a review of a request": (
+        ask("dev", "prod-read", "1h", 'expect = "request"', 'review = "1 of x"'),
+        "review and notify and skipped go with",
+    ),
+    "a brake and an ask": (
+        'who = "u-dev"\nwhat = "prod-read"\nexpect = "stop"\nstops = "everything"',
+        'there is no key "what"',
+    ),
+    "two brakes": (
+        'who = "u-sre"\nexpect = "stop"\nstops = "everything"\nends = "everything"',
+        "stops and ends are two cases",
+    ),
+    "the other brake": (
+        'who = "u-sre"\nexpect = "end"\nstops = "everything"', 'stops goes with expect = "stop"',
+    ),
+    "because of a brake": (
+        'who = "u-sre"\nexpect = "end"\nends = "everything"\nbecause = "x"', "because goes with",
+    ),
+    "a brake on nothing": ('who = "u-sre"\nexpect = "end"\nends = ""', "empty"),
     "an empty sentence": (ask("dev", "dev-db", "1h", 'expect = "deny"', 'because = ""'), "empty"),
     "votes of no kind": (
         ask("dev", "dev-db", "1h", 'expect = "request"', 'votes = "u-owner"'), "votes: this",
@@ -203,6 +255,47 @@ HOLD = {
         "owner", "prod-read", "1h", 'expect = "deny"', 'approves = "u-dev"', 'mfa = "unknown"',
         'rules = ["approve-with-fresh-mfa"]',
     ),
+    "a broken glass": ask(
+        "oncall", "prod-admin", "1h", 'expect = "break-glass"', "break_glass = true",
+        "incident = true", "ticket = true", 'rules = ["oncall-break-glass"]',
+        'review = "1 of security within 1d"', 'notify = "security, platform-leads"',
+        'skipped = "2 of sre-leads (or platform-leads after 30m)"',
+    ),
+    "nobody skipped": ask(
+        "oncall", "prod-admin", "1h", 'expect = "break-glass"', "break_glass = true",
+        "incident = true", 'skipped = "nobody"',
+    ),
+    "a glass that need not be broken": ask(
+        "sre", "prod-read", "1h", 'expect = "activate"', "break_glass = true", "incident = true",
+    ),
+    "a glass that stays whole": ask(
+        "sre", "prod-admin", "1h", 'expect = "deny"', "break_glass = true", 'because = "incident"',
+    ),
+    "a wait": ask(
+        "sre", "prod-admin", "1h", 'expect = "request"', "ticket = true", 'after = "29m59s"',
+        'waits_for = "2 of sre-leads"',
+    ),
+    "an escalation": ask(
+        "sre", "prod-admin", "1h", 'expect = "request"', "ticket = true", 'after = "30m"',
+        'waits_for = "2 of sre-leads or platform-leads"',
+    ),
+    "a vote much later": ask(
+        "sre", "prod-admin", "1h", 'expect = "request"', "ticket = true",
+        'votes = ["u-lead-1", "u-lead-2  after 31m"]', 'waits_for = "nobody"',
+    ),
+    "a later yes": ask(
+        "lead-2", "prod-admin", "1h", 'expect = "approve"', "ticket = true", 'approves = "u-sre"',
+        'votes = ["u-lead-1 after 10m"]', 'after = "45m"',
+    ),
+    "stopping": 'who = "u-security"\nexpect = "stop"\nstops = "everything"\n'
+    'rules = ["security-may-stop"]',
+    "stopping a cloud": 'who = "u-security"\nexpect = "stop"\nstops = "cloud gcp"',
+    "stopping what one owns": 'who = "u-owner"\nexpect = "stop"\n'
+    'stops = "entitlement prod-read"\nrules = ["owners-may-stop"]',
+    "ending what one's people hold": 'who = "u-manager"\nexpect = "end"\n'
+    'ends = "person Dev@example.org"\nrules = ["managers-may-end"]',
+    "no brake": 'who = "u-dev"\nexpect = "deny"\nends = "everything"\nrules = []\n'
+    "because = 'Action::\"end\"'",
     "nothing to approve": ask(
         "owner", "prod-write", "1h", 'expect = "deny"', 'approves = "u-dev"',
     ),
@@ -278,6 +371,74 @@ DIFFER = {
         ),
         [("expect", "request", "Lead votes twice, and one yes counts once.")],
     ),
+    "another review": (
+        ask(
+            "oncall", "prod-admin", "1h", 'expect = "break-glass"', "break_glass = true",
+            "incident = true", 'review = "1 of sre within 1h"', 'notify = "sre"',
+            'skipped = "1 of sre"',
+        ),
+        [
+            ("review", "1 of sre within 1h", "1 of security within 1d"),
+            ("notify", "sre", "security, platform-leads"),
+            ("skipped", "1 of sre", "nobody"),
+        ],
+    ),
+    "no glass": (
+        ask(
+            "sre", "prod-admin", "1h", 'expect = "break-glass"', "break_glass = true",
+            "incident = true", 'review = "1 of security within 1d"',
+        ),
+        [
+            (
+                "expect", "break-glass",
+                "deny: No rule lets you break the glass for this as you asked for it.",
+            )
+        ],
+    ),
+    "a vote before joining": (
+        ask(
+            "sre", "prod-admin", "1h", 'expect = "request"', "ticket = true",
+            'votes = ["u-security after 29m"]', 'waits_for = "x"',
+        ),
+        [
+            (
+                "expect", "request",
+                "Security may not vote on it: You are not among the people asked to approve this.",
+            )
+        ],
+    ),
+    "a brake that is refused": (
+        'who = "u-dev"\nexpect = "stop"\nstops = "everything"\nrules = ["x"]',
+        [
+            (
+                "expect", "stop", ("deny: No rule lets you use this brake; whoever keeps the policy"
+                ' would have to permit you Action::"stop".'),
+            ),
+            ("rules", "x", "none"),
+        ],
+    ),
+    "a brake on what is none": (
+        'who = "u-dev"\nexpect = "stop"\nstops = "all of it"',
+        [
+            (
+                "expect", "stop", ('"all of it" is nothing to stop or end; write everything, cloud'
+                " aws, entitlement ID or person ID."),
+            )
+        ],
+    ),
+    "a brake on no cloud": (
+        'who = "u-dev"\nexpect = "stop"\nstops = "cloud awz"',
+        [
+            (
+                "expect", "stop", ('"cloud awz" is nothing to stop or end; write everything, cloud'
+                " aws, entitlement ID or person ID."),
+            )
+        ],
+    ),
+    "a brake on nobody": (
+        'who = "u-dev"\nexpect = "stop"\nstops = "person u-nobody"',
+        [("expect", "stop", 'Nobody in the directory has the id or e-mail "u-nobody".')],
+    ),
     "no yes": (
         ask("sre", "prod-read", "1h", 'expect = "approve"', 'approves = "u-dev"'),
         [("expect", "approve", "deny: You are not among the people asked to approve this.")],
@@ -305,6 +466,10 @@ def test_the_rules_that_no_row_is_decided_by_are_known(tmp_path: Path) -> None:
         "analyst-pii-read",
         "cloud-root",
         "oncall-break-glass",
+        "security-may-stop",
+        "security-may-end",
+        "owners-may-stop",
+        "managers-may-end",
         "prod-needs-fresh-mfa",
         "admin-is-never-self-serve",
         "change-freeze",

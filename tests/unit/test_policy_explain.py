@@ -80,8 +80,8 @@ def test_rules_of_a_verb_that_did_not_decide_are_named_too() -> None:
     }
 
 
-def broken(who: str, what: str, **facts: str | None) -> Ask:
-    return replace(HERE.ask(who, what, incident="I-1", **facts), break_glass=True)
+def broken(who: str, what: str, ticket: str | None = None) -> Ask:
+    return replace(HERE.ask(who, what, incident="I-1", ticket=ticket), break_glass=True)
 
 
 def test_of_a_broken_glass_reviewers_those_who_hear_and_those_passed_over_are_named() -> None:

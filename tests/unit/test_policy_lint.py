@@ -4,6 +4,7 @@ import doctest
 import re
 import subprocess
 import sys
+from types import ModuleType
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from jitcloud.errors import Invalid, Misconfigured
 from jitcloud.model import Approver, Denied, GroupId, Person, PersonId, RotationId
-from jitcloud.policy import approvals
+from jitcloud.policy import approvals, reviews
 from jitcloud.policy.approvals import ApprovalRule
 from jitcloud.policy.names import Relation
 from jitcloud.ports import Directory
@@ -158,6 +159,25 @@ RULES: dict[str, tuple[str, str]] = {
     "an escalation to nobody": (
         rule('@approval("1 of security") @escalate("after 30m to secure")'), 'no group "secure"',
     ),
+    "an escalation to no rotation": (
+        rule('@approval("1 of security") @escalate("after 30m to rotation.sre")'),
+        '@escalate: the directory has no rotation "sre"',
+    ),
+    "an escalation to a word": (
+        rule('@approval("1 of security") @escalate("after 30m to then")'),
+        'cannot be read; write it like "after 30m to platform-leads"',
+    ),
+    "an escalation to two": (
+        rule('@approval("1 of security") @escalate("after 30m to sre or security")'),
+        "@escalate(.*) cannot be read",
+    ),
+    "an escalation on a broken glass": (
+        rule(
+            '@review("within 1d by sre") @escalate("after 30m to security")',
+            action='action == Action::"breakGlass"',
+        ),
+        "@escalate belongs on a permit of request, and this is a permit of breakGlass",
+    ),
     "no review": (
         rule("", action='action == Action::"breakGlass"'), "a permit of breakGlass needs @review",
     ),
@@ -170,6 +190,40 @@ RULES: dict[str, tuple[str, str]] = {
             action='action == Action::"breakGlass"',
         ),
         '@notify: the directory has no group "x"',
+    ),
+    "a review by a word": (
+        rule('@review("within 1d by or")', action='action == Action::"breakGlass"'),
+        'cannot be read; write it like "within 24h by security"',
+    ),
+    "a review without end": (
+        rule('@review("within 31d by sre")', action='action == Action::"breakGlass"'),
+        "@review: .* is not a duration",
+    ),
+    "a review by no rotation": (
+        rule('@review("within 1d by rotation.sre")', action='action == Action::"breakGlass"'),
+        '@review: the directory has no rotation "sre"',
+    ),
+    "a notice to an empty name": (
+        rule(
+            '@review("within 1d by sre") @notify("sre,, security")',
+            action='action == Action::"breakGlass"',
+        ),
+        '@notify("sre,, security") cannot be read; write it like "security, platform-leads"',
+    ),
+    "a review of a brake": (
+        rule('@review("within 1d by sre")', action='action == Action::"end"'),
+        "@review belongs on a permit of breakGlass, and this is a permit of end",
+    ),
+    "a sentence on a brake": (
+        rule('@because("x")', action='action == Action::"stop"'),
+        "@because belongs on a forbid, and this is a permit of stop",
+    ),
+    "no sentence about a brake": (
+        forbid("", action='action == Action::"stop"'), "a forbid needs @because",
+    ),
+    "both brakes": (
+        rule("", action='action in [Action::"stop", Action::"end"]'),
+        'a permit names exactly one action.*Action::"approve", Action::"stop", Action::"end".',
     ),
     "a review of a request": (
         rule('@approval("1 of security") @review("within 1d by sre")'),
@@ -195,7 +249,28 @@ RULES: dict[str, tuple[str, str]] = {
         rule("", action='action == Action::"approve"', resource='resource == Request::"this"'),
         "a rule cannot name one request",
     ),
+    "one brake": (
+        rule("", action='action == Action::"stop"', resource='resource == Brake::"this"'),
+        "a rule cannot name one brake",
+    ),
     # Tests that would quietly be false
+    "the manager of whom a brake is about": (
+        rule(
+            "",
+            action='action == Action::"end"',
+            when="resource has person && resource.person has manager &&"
+            ' resource.person.manager in Group::"sre"',
+        ),
+        'may stand left of "in" and "has"',
+    ),
+    "the owners of what a brake is about": (
+        rule(
+            "",
+            action='action == Action::"end"',
+            when='resource has entitlement && resource.entitlement.owner in Group::"sre"',
+        ),
+        'may stand left of "in" and "has"',
+    ),
     "the manager's groups": (
         forbid(
             action='action in Action::"access"',
@@ -258,8 +333,30 @@ def _pattern(said: str) -> str:
         ),
         forbid(action='action in [Action::"activate", Action::"request"]'),
         forbid(action='action == Action::"breakGlass"'),
+        rule('@approval("1 of security") @escalate("after 30m to rotation.sre-primary")'),
+        rule('@approval("1 of security") @escalate("  after 1h30m  to  resource.owner ")'),
+        rule('@approval("1 of security") @escalate("after 30m to principal.manager")'),
+        rule(
+            '@review("within 24h by resource.owner")'
+            ' @notify("principal.manager,rotation.sre-primary , security")',
+            action='action == Action::"breakGlass"',
+        ),
+        rule("", action='action == Action::"stop"', when="resource has cloud"),
+        rule(
+            "",
+            action='action == Action::"end"',
+            when='resource has person && resource.person in Group::"sre"'
+            " && resource.person has manager && resource.person.manager == principal",
+        ),
+        rule(
+            "",
+            action='action == Action::"stop"',
+            when='resource has entitlement && resource.entitlement in Label::"pii"'
+            " && principal in resource.entitlement.owner",
+        ),
+        forbid(action='action in [Action::"stop", Action::"end"]', when="resource.everything"),
     ],
-    ids=range(13),
+    ids=range(21),
 )
 def test_what_can_be_asked_is_let_be(text: str) -> None:
     assert findings(text) == []
@@ -376,8 +473,9 @@ def test_an_approval_is_read_stage_by_stage() -> None:
     )
 
 
-def test_the_example_in_its_documentation_holds() -> None:
-    assert doctest.testmod(approvals) == (0, 1)
+@pytest.mark.parametrize("module", [approvals, reviews], ids=["approvals", "reviews"])
+def test_the_example_in_its_documentation_holds(module: ModuleType) -> None:
+    assert doctest.testmod(module) == (0, 1)
 
 
 @pytest.mark.parametrize(
