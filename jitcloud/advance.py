@@ -169,11 +169,11 @@ class Advance:
         #    places that are due at once, and a request whose deadline is on record.
         request = self.ledger.verified(name, now)  # (1)
         judge = replace(self.judge, ledger=self.ledger, directory=Remembering(self.judge.directory))
+        judge = bundles.current(self.ledger, judge, BROKER, now)
         if judge.stopped(request.ask):
             # What was allowed is not lost for it: it waits until it is resumed, or lapses.
             self.ledger.put_off(request, min(now + HELD, request.lapses_at or now + HELD))
             return None
-        judge = bundles.current(self.ledger, judge, BROKER, now)
         plan = judge.plan(request.ask, now)
         ruling = judge.at_last(request, plan, now)  # (2)
         if isinstance(ruling.decision, Denied):

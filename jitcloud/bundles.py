@@ -14,7 +14,7 @@ from jitcloud.text import one_line
 
 
 def current(ledger: Ledger, judge: Judge, actor: Actor, now: datetime) -> Judge:
-    """Return the judge with the text of this moment, under the number it was taken up with.
+    """Return the judge with the text of this moment, its number, and the brakes that are on.
 
     A text never seen before is taken up at once, and the trail says who was served by it first.
     One that was replaced judges no more, wherever it still lies about: going back to it is a
@@ -24,8 +24,8 @@ def current(ledger: Ledger, judge: Judge, actor: Actor, now: datetime) -> Judge:
     for _ in range(TRIES):
         known = ledger.controls()
         latest = None if known is None else known.policy
-        if latest is not None and latest.sha256 == judge.policy.digest:
-            return replace(judge, number=latest.number)
+        if known is not None and latest is not None and latest.sha256 == judge.policy.digest:
+            return replace(judge, number=latest.number, stops=known.stops)
         replaced = _number(ledger, judge.policy.digest)
         if replaced is not None or ledger.signer is None:
             message = _outdated(judge.policy.digest, replaced, latest)
@@ -37,7 +37,7 @@ def current(ledger: Ledger, judge: Judge, actor: Actor, now: datetime) -> Judge:
         except Conflict:
             continue
         if after.policy is not None:
-            return replace(judge, number=after.policy.number)
+            return replace(judge, number=after.policy.number, stops=after.stops)
     message = "The policy changes too fast to judge by it; try again."
     raise Conflict(message)
 

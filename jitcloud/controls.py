@@ -87,9 +87,8 @@ def resume(controls: Controls | None, scope: Scope, reason: str) -> tuple[Resume
     return (Resumed(scope=scope, reason=reason),)
 
 
-def stopped(controls: Controls | None, entitlement: Entitlement, person: PersonId) -> Brake | None:
+def stopped(brakes: Iterable[Brake], entitlement: Entitlement, person: PersonId) -> Brake | None:
     """Return the brake that keeps this from being activated, if one does."""
-    brakes = () if controls is None else controls.stops
     return next((brake for brake in brakes if _holds(brake.scope, entitlement, person)), None)
 
 

@@ -21,6 +21,7 @@ from jitcloud.model import (
     Activate,
     Approver,
     Ask,
+    Brake,
     BreakGlass,
     Decision,
     Denied,
@@ -73,6 +74,8 @@ class Judge:
     """How long a grant may last with all its extensions."""
     renew: Callable[[], Policy] | None = None
     """Reads the policy anew, where its text can change while this process runs."""
+    stops: tuple[Brake, ...] | None = None
+    """Which brakes are on, as of this decision; None where that is yet to be looked up."""
     number: int = 0
     """Under which number the text was taken up; 0 before that is known (see ``bundles``)."""
 
@@ -178,14 +181,18 @@ class Judge:
 
     def stopped(self, ask: Ask) -> str:
         """Say why nothing of this kind is activated just now; empty when it is."""
-        known = None if self.ledger is None else self.ledger.controls()
-        brake = controls.stopped(known, ask.entitlement, ask.person)
+        brakes = self._stops() if self.stops is None else self.stops
+        brake = controls.stopped(brakes, ask.entitlement, ask.person)
         if brake is None:
             return ""
         return (
             f"Activations are stopped for {controls.said(brake.scope)}: {brake.reason}"
             f" ({self.name(brake.by)})"
         )
+
+    def _stops(self) -> tuple[Brake, ...]:
+        known = None if self.ledger is None else self.ledger.controls()
+        return () if known is None else known.stops
 
     # ── What granting would mean ─────────────────────────────────────────────────────────────
 

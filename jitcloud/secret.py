@@ -32,10 +32,10 @@ class Secret:
             found = os.environ.get(self.variable, "")
         found = found.strip()
         if not found:
-            raise Misconfigured(f"There is no token in {self}; put one there.")
+            raise Misconfigured(f"There is no secret in {self}; put it there.")
         if len(found) > _LARGEST or _TOKEN.fullmatch(found) is None:
             message = (
-                f"What is in {self} is not one token; put it there alone, without any space,"
+                f"What is in {self} is not one secret; put it there alone, without any space,"
                 " line end or letter that is not ASCII within it."
             )
             raise Misconfigured(message)

@@ -43,8 +43,9 @@ def matrix(
 ) -> int:
     """Write as CSV who could get what: by themselves, with a ticket, with an incident.
 
-    Asked just after a sign-in, at noon on a Tuesday, with no change freeze on. What is not there
-    is denied; with a ticket or an incident, what is not there is as without.
+    Asked just after a sign-in, at noon on a Tuesday, with no change freeze on. With an incident,
+    what could be had by breaking the glass is there too, with those who review it. What is not
+    there is denied; with a ticket or an incident, what is not there is as without.
     """
     from jitcloud.cli.rulebook import open_rulebook  # noqa: PLC0415 - see TYPE_CHECKING
     from jitcloud.policy import golden as files  # noqa: PLC0415

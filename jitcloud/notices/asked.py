@@ -88,7 +88,10 @@ def broken(event: Event, after: Request, name: Name) -> Letter:
         f"{_broke(event, after, name)} If that is wrong, end it.",
         facts(after, name),
         f"What it means:\n{meaning(after.plan)}",
-        commands(f'jitcloud revoke {after.id} --because "WHY"', f"jitcloud show {after.id}"),
+        commands(
+            f'jitcloud revoke {after.ask.extends or after.id} --because "WHY"',
+            f"jitcloud show {after.id}",
+        ),
     )
 
 
@@ -115,15 +118,16 @@ def review(event: Event, after: Request, name: Name) -> Letter:
         f"What it means:\n{meaning(after.plan)}",
         commands(
             f"jitcloud audit show {after.id}",
-            f"jitcloud review {after.id}",
-            f'jitcloud revoke {after.id} --because "WHY"',
+            f'jitcloud review {after.id} --because "WHAT YOU FOUND"',
+            f'jitcloud revoke {after.ask.extends or after.id} --because "WHY"',
         ),
     )
 
 
 def _broke(event: Event, after: Request, name: Name) -> str:
+    begins = "access begins" if after.ask.extends is None else "access is made longer"
     return (
-        f"{name(after.person)} broke the glass at {instant(event.at)}: access begins at once,"
+        f"{name(after.person)} broke the glass at {instant(event.at)}: {begins} at once,"
         " and nobody was asked."
     )
 

@@ -89,7 +89,10 @@ def ending(request: Request, name: Name) -> Letter:
         f"Your access ends at {deadline(request)}. Finish what you are at, or ask for more time"
         " before then; afterwards it has to be asked for anew.",
         facts(request, name),
-        commands(f"jitcloud extend {request.id}", f"jitcloud give-back {request.id}"),
+        commands(
+            f'jitcloud extend {request.id} --for 30m --because "WHY"',
+            f"jitcloud give-back {request.id}",
+        ),
     )
 
 
@@ -119,16 +122,10 @@ def _approved(after: Request, name: Name) -> Letter:
 def _active(after: Request, name: Name) -> Letter:
     session = after.places.grant is None
     use = (f"jitcloud exec {after.id} -- COMMAND",) if session else ()
-    reviewed = ""
-    if isinstance(after.decision, BreakGlass) and after.review_by is not None:
-        reviewed = (
-            f"You broke the glass: {stage(after.decision.review.by)} are asked to review it until"
-            f" {instant(after.review_by)}."
-        )
     return letter(
         f"Active until {deadline(after)}: {after.entitlement.id}",
         f"You have access until {deadline(after)}; give it back when you are done.",
-        reviewed,
+        _reviewed_by(after),
         facts(after, name),
         end(after),
         commands(*use, f"jitcloud give-back {after.id}"),
@@ -139,9 +136,17 @@ def _extended(after: Request, name: Name) -> Letter:
     return letter(
         f"Extended until {deadline(after)}: {after.entitlement.id}",
         f"You have access until {deadline(after)} now.",
+        _reviewed_by(after),
         facts(after, name),
         commands(f"jitcloud show {after.ask.extends}"),
     )
+
+
+def _reviewed_by(after: Request) -> str:
+    if not isinstance(after.decision, BreakGlass) or after.review_by is None:
+        return ""
+    who, by = stage(after.decision.review.by), instant(after.review_by)
+    return f"You broke the glass: {who} are asked to review it until {by}."
 
 
 def _ended(why: str, after: Request, name: Name) -> Letter:

@@ -294,7 +294,7 @@ def test_a_server_without_a_way_to_log_in_is_said_so(ways: str) -> None:
 
 def test_a_password_that_cannot_be_read_is_looked_for_again(mailbox: Mailbox) -> None:
     def missing() -> NoReturn:
-        raise Misconfigured("There is no token in the variable MAIL_PASSWORD; put one there.")
+        raise Misconfigured("There is no secret in the variable MAIL_PASSWORD; put it there.")
 
     login = Login(username="jitcloud", password=missing)
     with pytest.raises(Unavailable, match="MAIL_PASSWORD"):

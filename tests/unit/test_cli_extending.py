@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jitcloud.model import State
+from jitcloud.model import Reach, Scope, State
 from tests.cli_world import HOSTILE, MARKUP, SECRET, CliWorld
 
 NAME = "01JD8Z6N3V5E6X7Y8Z9ABCDEFG"
@@ -295,11 +295,8 @@ def test_wait_tells_what_a_brake_holds_up(cli: CliWorld) -> None:
         assert len(naps) < 10, "it never ends"
         cli.time.forward(minutes=1)
         if len(naps) == 2:
-            cli.monkeypatch.setattr(cli, "sleep", lambda _: None)
             with cli.opener(cli.folder) as jitcloud:
-                scope = jitcloud.deployment.broker.brakes()
-                assert scope is not None
-                jitcloud.acting_as("ben").resume(scope.stops[0].scope, "mended")
+                jitcloud.acting_as("ben").resume(Scope(reach=Reach.EVERYTHING), "mended")
 
     cli.sleep = nap
     again = cli.jit("extend", name, *BECAUSE, "--id", extension, "--wait", by="ana")
@@ -419,6 +416,5 @@ def test_on_a_terminal_it_is_said_which_credentials_last_longer(
     name = cli.ask()
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     said = cli.jit("extend", name, *BECAUSE, by="ana")
-    assert said.err == (
-        f"Credentials from before end when they did; for new ones: jitcloud exec {name} -- COMMAND\n"
-    )
+    new = f"for new ones: jitcloud exec {name} -- COMMAND\n"
+    assert said.err == f"Credentials from before end when they did; {new}"

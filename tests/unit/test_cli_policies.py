@@ -223,6 +223,66 @@ def test_a_row_about_a_vote_that_fails_names_both(cli: CliWorld) -> None:
     assert "    ana approves caro: prod-write for 1h, with votes ben\n" in out
 
 
+GLASS = """
+@id("glass")
+@review("within 4h by leads")
+@notify("leads")
+permit (principal in Group::"developers", action == Action::"breakGlass", resource)
+when { context.duration <= duration("2h") };
+"""
+
+
+def test_rows_about_brakes_and_broken_glass_that_fail_say_so(cli: CliWorld) -> None:
+    cli.write("policy/glass.cedar", GLASS)
+    cli.write(
+        "cases.toml",
+        """
+[[case]]
+says = "Nobody breaks this glass"
+who = "ana"
+what = "prod-role"
+duration = "2h"
+break_glass = true
+incident = true
+expect = "deny"
+[[case]]
+says = "Ana ends everything"
+who = "ana"
+ends = "everything"
+mfa = "5m"
+ticket = true
+expect = "end"
+[[case]]
+says = "Ana waits"
+who = "ana"
+what = "prod-write"
+duration = "1h"
+after = "45m"
+expect = "request"
+waits_for = "nobody"
+""",
+    )
+    said = cli.jit("policy", "test")
+    assert said.code == 1
+    assert said.out.splitlines()[:12] == [
+        "1. Nobody breaks this glass",
+        "    ana: prod-role for 2h by breaking the glass, with incident",
+        "    expect should be  deny",
+        "           and is     break-glass",
+        "",
+        "2. Ana ends everything",
+        "    ana ends everything, with mfa 5m",
+        "    expect should be  end",
+        (
+            "           and is     deny: No rule lets you use this brake; whoever keeps the policy"
+            ' would have to permit you Action::"end".'
+        ),
+        "",
+        "3. Ana waits",
+        "    ana: prod-write for 1h, with after 45m",
+    ]
+
+
 def test_a_table_that_is_not_there_is_an_operators_to_fix(cli: CliWorld) -> None:
     said = cli.jit("policy", "test")
     assert said.code == 6
@@ -310,6 +370,23 @@ def test_a_matrix_is_held_against_its_file(cli: CliWorld) -> None:
         "before": "activate",
         "now": "",
     }
+
+
+def test_what_can_be_had_by_breaking_the_glass_is_in_the_matrix(cli: CliWorld) -> None:
+    golden = cli.folder / "matrix.csv"
+    golden.write_text(cli.jit("policy", "matrix").out)
+    cli.write("policy/glass.cedar", GLASS)
+    said = cli.jit("policy", "matrix", "--check", str(golden))
+    assert said.out.splitlines()[:2] == [
+        (
+            f"gains    Ana (ana): {thing} with incident, for 1h: {before}; break-glass: 1 of leads"
+            f" within 4h, before {before}"
+        )
+        for thing, before in (
+            ("prod-role", "request: 2 of leads"),
+            ("prod-write", "request: 1 of leads"),
+        )
+    ]
 
 
 def test_what_somebody_gains_with_a_ticket_says_so(cli: CliWorld) -> None:
@@ -422,6 +499,58 @@ def test_an_explanation_as_json(cli: CliWorld) -> None:
         "duration": 900,
         "decision": {"kind": "activate", "rules": ["dev-self-serve"]},
     }
+
+
+def test_a_broken_glass_is_explained(cli: CliWorld) -> None:
+    cli.write("policy/glass.cedar", GLASS)
+    asked = ("policy", "explain", "ana", "prod-role", "1h", "--incident", "--break-glass")
+    lines = cli.jit(*asked).out.splitlines()
+    assert lines[4:12] == [
+        "with:        a sign-in of unknown age, no ticket, an open incident, a broken glass",
+        "policy:      at once, reviewed within 4h by 1 of leads [glass]",
+        "review:      1 of leads: Ben, Caro",
+        "hears:       leads: Ben, Caro",
+        "skipped 1:   2 of leads: Ben, Caro",
+        (
+            "offered:     15m by breaking the glass, 30m by breaking the glass,"
+            " 1h by breaking the glass, 2h by breaking the glass"
+        ),
+        "",
+        "rules.cedar:13: prod-admin permits request",
+    ]
+    assert "glass.cedar:2: glass permits breakGlass" in lines
+    shown = cli.jit(*asked, "--json").json
+    assert shown["break_glass"] is True
+    assert shown["decision"]["kind"] == "break-glass"
+    people = [{"id": "ben", "name": "Ben"}, {"id": "caro", "name": "Caro"}]
+    assert shown["hearing"] == [{"who": "leads", "people": people}]
+    assert [(each["need"], each["people"]) for each in shown["reviewers"]] == [
+        ("1 of leads", people)
+    ]
+    assert [each["verb"] for each in shown["verbs"]] == ["activate", "request", "breakGlass"]
+    # Without saying so nobody breaks it, and hears of it only where they could have nothing else.
+    plain = cli.jit("policy", "explain", "ana", "prod-role", "1h", "--incident").out
+    assert "glass" not in plain
+    assert "This could be had at once by breaking the glass, with an incident; it is" in (
+        cli.jit("policy", "explain", "ana", "prod-role", "2h").out
+    )
+
+
+def test_who_joins_those_asked_is_explained(cli: CliWorld) -> None:
+    rules = (cli.folder / "policy" / "rules.cedar").read_text()
+    escalating = '@approval("2 of leads")\n@escalate("after 30m to security")'
+    people = (cli.folder / "people.toml").read_text()
+    security = (
+        '[[person]]\nid = "dora"\nname = "Dora"\n[groups.security]\nmembers = ["ana", "dora"]'
+    )
+    cli.write("people.toml", f"{people}\n{security}\n")
+    cli.write("policy/rules.cedar", rules.replace('@approval("2 of leads")', escalating))
+    lines = cli.jit("policy", "explain", "ana", "prod-role", "1h").out.splitlines()
+    assert "stage 1:     2 of leads: Ben, Caro" in lines
+    assert "stage 1:     or security after 30m: Dora" in lines
+    shown = cli.jit("policy", "explain", "ana", "prod-role", "1h", "--json").json["asked"][0]
+    assert (shown["need"], shown["joining_after"]) == ("2 of leads", 1800)
+    assert shown["joining"] == [{"id": "dora", "name": "Dora"}]
 
 
 def test_of_a_large_group_the_first_are_named_and_the_others_counted(

@@ -546,6 +546,20 @@ def test_whoever_broke_the_glass_hears_who_will_look(begun: Begun) -> None:
     assert "1 of security are asked to review it until 2030-01-01T08:02:00Z" in notice.body
 
 
+def test_glass_that_is_broken_to_extend_is_reviewed_too(begun: Begun) -> None:
+    life = begun(extends=request_id(9))
+    told = glass(life, broken())
+    assert told.keys() == {"caro", "fay", "gus"}
+    assert "access is made longer at once" in told["fay"].body
+    assert f"jitcloud revoke {request_id(9)} --because" in told["fay"].body
+    window = Window(start=NOW, deadline=NOW + timedelta(hours=3))
+    extended = life.then(Extended(window=window, policy=REF))
+    assert extended.keys() == {"ana"}
+    assert "asked to review it until 2030-01-01T08:02:00Z" in extended["ana"].body
+    reviewed = life.then(Reviewed(by=PersonId("fay"), fine=True, note="", done=True), "fay")
+    assert reviewed.keys() == {"ana", "caro", "gus"}
+
+
 def test_a_review_is_told_to_the_person_and_settled_for_the_others(begun: Begun) -> None:
     life = begun()
     glass(life, broken())
@@ -607,7 +621,7 @@ def test_the_holder_is_warned_ten_minutes_before_the_end(begun: Begun, people: A
     assert notice.to == "ana"
     assert notice.id == f"{request.id}.warning.2030-01-01T00:16:00Z"
     assert notice.subject == "Ends at 2030-01-01T00:16:00Z: prod-logs"
-    assert f"jitcloud extend {request.id}" in notice.body
+    assert f"jitcloud extend {request.id} --for" in notice.body
 
 
 def test_a_short_grant_is_not_warned_of(begun: Begun) -> None:

@@ -342,7 +342,7 @@ def test_a_token_is_read_each_time(jira: JiraEmulator, monkeypatch: pytest.Monke
     tickets = reach(jira)
     assert tickets.look("OPS-1") is not None
     monkeypatch.setenv(VARIABLE, "of another time")
-    with pytest.raises(Misconfigured, match="is not one token"):
+    with pytest.raises(Misconfigured, match="is not one secret"):
         tickets.look("OPS-1")
     monkeypatch.setenv(VARIABLE, "of-another-time")
     with pytest.raises(Misconfigured, match="does not accept the token"):
