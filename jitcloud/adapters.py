@@ -99,6 +99,8 @@ def clouds(settings: Settings, clock: Clock) -> tuple[dict[str, Mechanism], dict
         try:
             from jitcloud.providers.aws.clients import Clients  # noqa: PLC0415
             from jitcloud.providers.aws.deny_document import DenyDocument  # noqa: PLC0415
+            from jitcloud.providers.aws.iam_group import GroupMembership, IamGroup  # noqa: PLC0415
+            from jitcloud.providers.aws.iam_policy import IamPolicy, InlinePolicy  # noqa: PLC0415
             from jitcloud.providers.aws.sts_session import StsSession  # noqa: PLC0415
         except ModuleNotFoundError as exc:
             raise Misconfigured("AWS needs its SDK: pip install 'jitcloud[aws]'.") from exc
@@ -111,4 +113,8 @@ def clouds(settings: Settings, clock: Clock) -> tuple[dict[str, Mechanism], dict
         document = DenyDocument(reach, settle=settings.aws.settle)
         mechanisms[StsSession.name] = StsSession(reach)
         kinds[document.name] = document
+        group = GroupMembership(reach, settle=settings.aws.settle)
+        policy = InlinePolicy(reach, settle=settings.aws.settle)
+        mechanisms |= {group.name: IamGroup(reach), policy.name: IamPolicy(reach)}
+        kinds |= {group.name: group, policy.name: policy}
     return mechanisms, kinds

@@ -83,7 +83,7 @@ def stop(controls: Controls | None, scope: Scope, reason: str) -> tuple[Stopped,
 def resume(controls: Controls | None, scope: Scope, reason: str) -> tuple[Resumed, ...]:
     """Let activations go on. Raises ``Refused`` where nothing was stopped."""
     if controls is None or all(brake.scope != scope for brake in controls.stops):
-        raise Refused(f"Nothing is stopped for {said(scope)}; `jitcloud brakes` shows what is.")
+        raise Refused(f"Nothing is stopped for {said(scope)}; `jitcloud brake show` says what is.")
     return (Resumed(scope=scope, reason=reason),)
 
 

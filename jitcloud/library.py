@@ -233,7 +233,8 @@ class Acting:
 
         Raises ``Refused`` where nothing is stopped, and what ``stop`` raises.
         """
-        self.deployment.broker.resume(self.caller, self._meant(scope), self._now(), reason)
+        meant = self._meant(scope, recorded=True)
+        self.deployment.broker.resume(self.caller, meant, self._now(), reason)
 
     def end_all(self, scope: Scope, reason: str) -> Swept:
         """End everything in this scope, and sweep at once so that it is soon seen gone.
@@ -243,7 +244,7 @@ class Acting:
         Raises ``Refused`` unless a rule permits ``Action::"end"``, ``Invalid`` without a reason,
         and ``NotFound`` for what the scope names and nobody knows.
         """
-        meant = self._meant(scope, to_end=True)
+        meant = self._meant(scope, recorded=True)
         self.deployment.broker.end_all(self.caller, meant, self._now(), reason)
         return self.deployment.sweep()
 
@@ -351,10 +352,10 @@ class Acting:
             return request
         return self.deployment.advance.wake(request.id)
 
-    def _meant(self, scope: Scope, *, to_end: bool = False) -> Scope:
+    def _meant(self, scope: Scope, *, recorded: bool = False) -> Scope:
         deployment = self.deployment
         store = deployment.ledger.store
-        return scopes.meant(scope, deployment.judge.directory, store, to_end=to_end)
+        return scopes.meant(scope, deployment.judge.directory, store, recorded=recorded)
 
     def _now(self) -> datetime:
         return self.deployment.clock()

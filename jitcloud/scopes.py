@@ -13,11 +13,11 @@ LONGEST_ID = 200
 """Characters of an id that is taken as it was typed."""
 
 
-def meant(scope: Scope, directory: Directory, store: Store, *, to_end: bool = False) -> Scope:
+def meant(scope: Scope, directory: Directory, store: Store, *, recorded: bool = False) -> Scope:
     """Return a scope as it is recorded. Raises ``Invalid``, ``NotFound`` and ``Misconfigured``.
 
-    Somebody may be named by an e-mail. ``to_end`` takes an id that the record alone knows: nothing
-    that is broken keeps access alive, nor does it that somebody has left.
+    Somebody may be named by an e-mail. ``recorded`` takes an id that the record alone knows too:
+    no file that is broken keeps access alive, nor does it that somebody has left.
     """
     match scope.reach:
         case Reach.EVERYTHING:
@@ -30,18 +30,17 @@ def meant(scope: Scope, directory: Directory, store: Store, *, to_end: bool = Fa
             # The catalog would know it, but that may be what is broken.
             return replace(scope, id=one_line(scope.id, "id", limit=LONGEST_ID))
         case Reach.PERSON:
-            return replace(scope, id=_person(scope.id, directory, store, to_end=to_end))
+            return replace(scope, id=_person(scope.id, directory, store, recorded=recorded))
 
 
-def _person(handle: str, directory: Directory, store: Store, *, to_end: bool) -> PersonId:
+def _person(handle: str, directory: Directory, store: Store, *, recorded: bool) -> PersonId:
     try:
         return directory.person(handle).id
     except (Misconfigured, NotFound) as exc:
-        if not to_end:
+        if not recorded:
             raise
-        person = PersonId(one_line(handle, "id", limit=LONGEST_ID))
-        if store.by_person(person, 1).requests:
-            return person
+        if len(handle) <= LONGEST_ID and store.by_person(PersonId(handle), 1).requests:
+            return PersonId(handle)
         if isinstance(exc, NotFound):
             raise
         raise NotFound(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -179,6 +180,27 @@ def rules() -> st.SearchStrategy[list[str]]:
     return st.tuples(
         st.lists(permits_of_request(), min_size=1, max_size=3), st.lists(some, max_size=3)
     ).map(lambda drawn: [*drawn[0], *drawn[1]])
+
+
+@st.composite
+def rules_and_one_more(draw: st.DrawFn) -> tuple[list[str], str]:
+    """Draw some rules, and a further permit of request.
+
+    Often it is the twin of one of them but for its escalation: those add up in a way of their own.
+    """
+    base = draw(rules())
+    more = draw(permits_of_request())
+    asking = [rule for rule in base if '"request"' in rule and "@approval" in rule]
+    if asking and draw(st.booleans()):
+        twin = re.sub(r" @escalate\(.*?\)", "", draw(st.sampled_from(asking)))
+        more = twin.replace("\n", f"{draw(escalations())}\n", 1)
+    return base, more
+
+
+def rules_about_glass() -> st.SearchStrategy[list[str]]:
+    """Draw some rules, of which several let break the glass."""
+    glass = st.lists(permits_of_break_glass(), min_size=1, max_size=3)
+    return st.tuples(rules(), glass).map(lambda drawn: [*drawn[0], *drawn[1]])
 
 
 def named(drawn: Sequence[str], prefix: str = "r") -> list[str]:

@@ -91,7 +91,7 @@ def resume(  # noqa: PLR0913, PLR0917 - as above
     """Let what was stopped be activated again."""
     program = program_of(context)
     with program.acting() as acting:
-        scope = _scope(acting, everything, cloud, entitlement, person)
+        scope = _scope(acting, everything, cloud, entitlement, person, recorded=True)
         acting.resume(scope, because)
         _done(program, scope, f"Activations go on for {said(scope)}.")
     return ExitCode.OK
@@ -108,7 +108,7 @@ def end(  # noqa: PLR0913, PLR0917 - as above
     """End everything that was asked for until now: what is active, and what still waits."""
     program = program_of(context)
     with program.acting(to_end=True) as acting:
-        scope = _scope(acting, everything, cloud, entitlement, person, to_end=True)
+        scope = _scope(acting, everything, cloud, entitlement, person, recorded=True)
         deployment = acting.deployment
         begun, _ = deployment.broker.end_all(acting.caller, scope, deployment.clock(), because)
         # It is soon seen gone; and what could not be ended is tried again, as by every sweep.
@@ -136,7 +136,7 @@ def _scope(  # noqa: PLR0913 - one of these, and what for
     entitlement: str | None,
     person: str | None,
     *,
-    to_end: bool = False,
+    recorded: bool = False,
 ) -> Scope:
     """Read what a brake is to act on: exactly one of these. Raises ``Invalid``; see ``meant``."""
     named = [
@@ -153,7 +153,7 @@ def _scope(  # noqa: PLR0913 - one of these, and what for
         raise Invalid("Say one of --everything, --cloud, --entitlement and --person.")
     deployment = acting.deployment
     store = deployment.ledger.store
-    return meant(named[0], deployment.judge.directory, store, to_end=to_end)
+    return meant(named[0], deployment.judge.directory, store, recorded=recorded)
 
 
 def _told(brake: Brake, acting: Acting) -> str:

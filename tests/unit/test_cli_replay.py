@@ -7,10 +7,13 @@ from pathlib import Path
 
 import apsw
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from jitcloud.model import State
 from tests.cli_world import POLICY, CliWorld
 
+FIXTURES = Path(__file__).parent.parent / "fixtures"
 UNSEEN = (
     "Who was in which group, on call, or whose manager then: no record keeps that, so everybody is"
     " judged as the directory has them now."
@@ -344,21 +347,65 @@ def test_what_the_catalog_no_longer_has_is_judged_as_it_was_and_counted(cli: Cli
 
 
 def test_an_extension_is_judged_for_the_whole_it_would_make(cli: CliWorld) -> None:
-    name = cli.ask("dev-read", "--for", "1h")
-    cli.time.forward(minutes=30)
+    name = cli.ask("dev-read", "--for", "2h")
+    cli.time.forward(minutes=70)
     with cli.opener(cli.folder) as jitcloud:
         extended = jitcloud.acting_as("ana").extend(name, "1h", "not done yet")
     assert extended.state is State.EXTENDED
-    shown = cli.jit("policy", "replay", "--policy", propose(cli, ('"8h"', '"90m"')), "--json").json
+    shown = cli.jit("policy", "replay", "--policy", propose(cli, ('"8h"', '"2h"')), "--json").json
     (change,) = shown["changes"]
     assert (change["kind"], change["requests"], change["longest"]) == (
         "refused",
         [extended.id],
-        2 * 3600,
+        3 * 3600,
     )
     early = 'context.start.hour == 9 && context.duration <= duration("8h")'
     folder = propose(cli, ('context.duration <= duration("8h")', early))
     assert cli.jit("policy", "replay", "--policy", folder, "--json").json["changes"] == []
+
+
+def test_what_was_refused_before_any_rule_was_asked_is_counted_and_left_out(cli: CliWorld) -> None:
+    name = cli.ask()
+    with cli.opener(cli.folder) as jitcloud:
+        refused = jitcloud.acting_as("ana").extend(name, "10d", "for the whole holiday")
+    assert refused.state is State.DENIED
+    said = cli.jit("policy", "replay")
+    assert said.out.startswith("1 request, judged again")
+    assert (
+        "- 1 request refused before any rule was asked, as while a brake was on."
+    ) in said.out.splitlines()
+    skipped = cli.jit("policy", "replay", "--json").json["skipped"]
+    assert (skipped["not-by-rules"], skipped["people"]) == (1, [])
+
+
+def test_what_was_recorded_before_facts_were_is_judged_without_and_counted(cli: CliWorld) -> None:
+    connection = apsw.Connection(str(cli.folder / "jitcloud.db"))
+    connection.execute((FIXTURES / "version-1.sql").read_text())
+    connection.close()
+    key = Ed25519PrivateKey.from_private_bytes(b"k" * 32).public_key()  # of whoever signed it
+    pem = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    (cli.folder / "keys" / "old.pub.pem").write_bytes(pem)
+    said = cli.jit("policy", "replay")
+    assert (said.code, said.err) == (0, "")
+    assert said.out.startswith("5 requests, judged again")
+    assert (
+        "- 5 requests: recorded without the facts of then, and judged with no change freeze, and"
+        " with no ticket or incident looked up."
+    ) in said.out.splitlines()
+    assumed = cli.jit("policy", "replay", "--json").json["assumed"]
+    assert assumed["without_facts"] == 5
+
+
+def test_a_policy_of_many_rules_says_the_same(
+    cli: CliWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for person in ("ana", "ben"):
+        cli.ask("dev-read", "--for", "2h", by=person)
+        cli.ask("prod-role", by=person)
+    folder = propose(cli, ('"8h"', '"1h"'), ("2 of leads", "1 of leads"))
+    whole = cli.jit("policy", "replay", "--policy", folder, "--json").json
+    monkeypatch.setattr("jitcloud.cli.rejudging.LARGE", 1)
+    assert cli.jit("policy", "replay", "--policy", folder, "--json").json == whole
 
 
 # ── How long access was used ─────────────────────────────────────────────────────────────────
@@ -378,6 +425,10 @@ def used(cli: CliWorld, *many: int) -> None:
 
 
 def test_a_window_that_would_have_cut_few_is_proposed(cli: CliWorld) -> None:
+    catalog = (cli.folder / "catalog.toml").read_text()
+    first = catalog[: catalog.index("[[entitlement]]", 20)]
+    cli.write("catalog.toml", catalog + first.replace("dev-read", "a-read"))
+    cli.ask("a-read")
     used(cli, *[3] * 9, 7, 0)
     line = (
         "- dev-read: 4h allowed, 1h would have cut 1 of 10 (10.0 %); median 45m10s, 95 of 100"
@@ -385,6 +436,9 @@ def test_a_window_that_would_have_cut_few_is_proposed(cli: CliWorld) -> None:
     )
     said = cli.jit("policy", "replay", "--cut", "0.1")
     assert line.format("1h18m10s") in said.out.splitlines()
+    # What could be shorter comes first.
+    assert said.out.index("- dev-read: ") < said.out.index("- a-read: ")
+    assert "- by rule dev-self-serve: 4h allowed, 1h would have cut 1 of 10 " in said.out
     said = cli.jit("policy", "replay", "--cut", "0")
     assert "- dev-read: 4h allowed, 2h would have cut 0 of 10 (0.0 %); " in said.out
 

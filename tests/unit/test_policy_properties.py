@@ -55,6 +55,12 @@ def policy_of(rules: list[str], organisation: Organisation = HERE) -> Policy:
     return organisation.policy({"drawn.cedar": "\n".join([ANCHOR, *rules])})
 
 
+def inserted(rules: list[str], more: str, where: int) -> list[str]:
+    """Put a further rule before the others or after them."""
+    (further,) = drawn.named([more], "more")
+    return [further, *rules] if where == 0 else [*rules, further]
+
+
 def left(
     approval: Approval,
     votes: Sequence[Vote],
@@ -105,6 +111,7 @@ ASKS = st.lists(st.tuples(drawn.asks(), drawn.worlds()), min_size=8, max_size=8)
 GLASS_ASKS = st.lists(
     st.tuples(drawn.asks(break_glass=(True,)), drawn.worlds()), min_size=8, max_size=8
 )
+WHERE = st.sampled_from((0, -1))
 ORDERS = st.lists(st.permutations(sorted(VOTERS)), min_size=4, max_size=4)
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
 
@@ -113,21 +120,22 @@ SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
 
 @settings(max_examples=100, suppress_health_check=SLOW)
 @given(
-    base=drawn.rules(),
-    more=drawn.permits_of_request(),
+    rules_and_one_more=drawn.rules_and_one_more(),
     asks=ASKS,
     orders=ORDERS,
     pace=st.sampled_from((0, 7, 20, 45)),
+    where=WHERE,
 )
 def test_a_further_permit_of_request_never_lightens_an_approval(
-    base: list[str],
-    more: str,
+    rules_and_one_more: tuple[list[str], str],
     asks: list[tuple[Ask, World]],
     orders: list[list[str]],
     pace: int,
+    where: int,
 ) -> None:
+    base, more = rules_and_one_more
     rules = drawn.named(base)
-    old, new = policy_of(rules), policy_of([*rules, *drawn.named([more], "more")])
+    old, new = policy_of(rules), policy_of(inserted(rules, more, where))
     for ask, world in asks:
         before, after = HERE.judge(old, ask, world), HERE.judge(new, ask, world)
         match before:
@@ -152,16 +160,27 @@ def test_a_further_permit_of_request_never_lightens_an_approval(
 
 
 @settings(max_examples=100, suppress_health_check=SLOW)
-@given(base=drawn.rules(), more=drawn.permits_of_break_glass(), asks=GLASS_ASKS, orders=ORDERS)
+@given(
+    base=drawn.rules_about_glass(),
+    more=drawn.permits_of_break_glass(),
+    asks=GLASS_ASKS,
+    orders=ORDERS,
+    where=WHERE,
+)
 def test_a_further_permit_of_break_glass_never_lightens_a_review(
-    base: list[str], more: str, asks: list[tuple[Ask, World]], orders: list[list[str]]
+    base: list[str],
+    more: str,
+    asks: list[tuple[Ask, World]],
+    orders: list[list[str]],
+    where: int,
 ) -> None:
     rules = drawn.named(base)
-    old, new = policy_of(rules), policy_of([*rules, *drawn.named([more], "more")])
+    old, new = policy_of(rules), policy_of(inserted(rules, more, where))
     for ask, world in asks:
         plain = replace(ask, break_glass=False)
         assert HERE.judge(new, plain, world) == HERE.judge(old, plain, world)
         before, after = HERE.judge(old, ask, world), HERE.judge(new, ask, world)
+        assert not isinstance(after, NeedsApproval)
         match before:
             case Activate():
                 assert after == before
@@ -339,7 +358,7 @@ def people_in_another_order(shuffle: st.DataObject, path: Path) -> StaticDirecto
 
 @settings(max_examples=60, suppress_health_check=SLOW)
 @given(
-    base=drawn.rules(),
+    base=drawn.rules_about_glass(),
     brakes=st.lists(drawn.brakes(), max_size=3),
     asks=ASKS,
     scopes=st.lists(drawn.scopes(), min_size=8, max_size=8),

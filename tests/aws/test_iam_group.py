@@ -1,0 +1,346 @@
+"""Who can do what while a grant puts their IAM user into a group, and after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from jitcloud.model import Cause, Credentials, Evidence, Request, State
+from jitcloud.providers.aws.clients import Clients
+from jitcloud.providers.aws.iam_group import KIND, GroupMembership, IamGroup
+from tests.aws.conftest import Aws, named
+from tests.aws.iam_world import (
+    PEOPLE,
+    Fault,
+    Member,
+    Proxy,
+    behind,
+    catalog,
+    group,
+    member,
+    proxied,
+    this_second,
+)
+from tests.world import World
+
+SETTLE = timedelta(seconds=2)
+ADDED, REMOVED = "AddUserToGroup", "RemoveUserFromGroup"
+
+
+@pytest.fixture(scope="module")
+def people(aws: Aws) -> dict[str, Member]:
+    return {person: member(aws) for person in PEOPLE}
+
+
+@pytest.fixture(scope="module")
+def proxy(aws: Aws) -> Iterator[Proxy]:
+    with proxied(aws.endpoint_url) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def reach(aws: Aws, proxy: Proxy) -> Clients:
+    return behind(proxy, aws.broker)
+
+
+@dataclass
+class Here:
+    """A broker, and a group of an emulated account whose members may read a bucket."""
+
+    aws: Aws
+    proxy: Proxy
+    people: dict[str, Member]
+    group: str
+    bucket: str
+    world: World
+
+    def can_read(self, person: str = "ana") -> bool:
+        self.proxy.land()
+        return self.aws.can_read(self.people[person].key, self.bucket)
+
+    def add_by_hand(self, person: str = "ana") -> None:
+        self.aws.iam().add_user_to_group(
+            GroupName=named(self.group), UserName=self.people[person].name
+        )
+
+    def remove_by_hand(self, person: str = "ana") -> None:
+        self.aws.iam().remove_user_from_group(
+            GroupName=named(self.group), UserName=self.people[person].name
+        )
+
+    def give_back(self, request: Request) -> Request:
+        """Give back, and look again once IAM has had its time."""
+        self.world.give_back(request, request.person)
+        self.world.time.forward(seconds=60)
+        self.world.sweep()
+        return self.world.now(request)
+
+    def changes(self, action: str) -> int:
+        return self.proxy.changes.count(action)
+
+
+@pytest.fixture
+def here(
+    aws: Aws, people: dict[str, Member], proxy: Proxy, reach: Clients, tmp_path: Path
+) -> Here:
+    return a_broker(aws, people, proxy, reach, tmp_path)
+
+
+def a_broker(
+    aws: Aws, people: dict[str, Member], proxy: Proxy, reach: Clients, folder: Path
+) -> Here:
+    proxy.faults.clear()
+    proxy.changes.clear()
+    proxy.time = this_second()
+    bucket = aws.bucket()
+    arn = group(aws, bucket)
+    target = {"group_arn": arn, "users": {person: each.arn for person, each in people.items()}}
+    world = World(
+        folder,
+        time=proxy.time,
+        catalog_text=catalog(KIND, dev_read=target, prod_write=target),
+        mechanisms={KIND: IamGroup(reach)},
+        kinds_={KIND: GroupMembership(reach, settle=SETTLE)},
+    )
+    return Here(aws, proxy, people, arn, bucket, world)
+
+
+# ── In, and out ──────────────────────────────────────────────────────────────────────────────
+
+
+def test_whoever_is_let_in_can_do_what_the_group_can_and_nobody_else(here: Here) -> None:
+    assert not here.can_read("ana")
+    request = here.world.ask()
+    assert request.state is State.ACTIVE
+    assert here.can_read("ana")
+    assert not here.can_read("ben")
+    here.world.give_back(request)
+    assert not here.can_read("ana")
+
+
+def test_gone_is_said_only_after_iam_has_had_its_time(here: Here) -> None:
+    request = here.world.give_back(here.world.ask())
+    assert not here.can_read()
+    assert request.state is State.ENDING
+    here.world.time.forward(seconds=60)
+    here.world.sweep()
+    assert here.world.now(request).evidence is Evidence.SEEN_ABSENT
+
+
+def test_at_the_deadline_a_sweep_takes_the_user_out(here: Here) -> None:
+    request = here.world.ask(minutes=10)
+    here.world.time.forward(minutes=10)
+    here.world.sweep()
+    assert not here.can_read()
+    here.world.sweep_until_quiet()
+    assert here.world.now(request).evidence is Evidence.SEEN_ABSENT
+
+
+def test_of_two_grants_for_one_person_the_longer_one_keeps_them_in(here: Here) -> None:
+    short = here.world.ask(minutes=10)
+    long = here.world.approve(here.world.ask(what="prod-write", minutes=60))
+    assert long.state is State.ACTIVE
+    here.world.time.forward(minutes=10)
+    here.world.sweep()
+    assert here.world.now(short).evidence is Evidence.OTHERS_HOLD
+    assert here.can_read()
+    assert here.give_back(long).evidence is Evidence.SEEN_ABSENT
+    assert not here.can_read()
+    assert (here.changes(ADDED), here.changes(REMOVED)) == (1, 1)
+
+
+def test_one_persons_end_leaves_the_others_in(here: Here) -> None:
+    anas, bens = here.world.ask("ana"), here.world.ask("ben")
+    assert here.give_back(anas).evidence is Evidence.SEEN_ABSENT
+    assert (here.can_read("ana"), here.can_read("ben")) == (False, True)
+    assert here.world.now(bens).state is State.ACTIVE
+
+
+def test_an_extension_keeps_the_user_in_without_another_call(here: Here) -> None:
+    request = here.world.ask(minutes=10)
+    here.world.extend(request, minutes=30)
+    here.world.time.forward(minutes=20)
+    here.world.sweep()
+    assert here.can_read()
+    assert here.changes(ADDED) == 1
+    here.world.time.forward(minutes=20)
+    here.world.sweep()
+    assert not here.can_read()
+
+
+# ── Who was there before, and what others do ─────────────────────────────────────────────────
+
+
+def test_whoever_was_in_the_group_before_stays_in_it(here: Here) -> None:
+    here.add_by_hand()
+    request = here.world.ask()
+    assert request.state is State.ACTIVE
+    assert here.give_back(request).evidence is Evidence.OTHERS_HOLD
+    assert here.can_read()
+    assert here.proxy.changes == []
+
+
+def test_a_membership_that_somebody_takes_away_meanwhile_ends_as_any_other(here: Here) -> None:
+    request = here.world.ask()
+    here.remove_by_hand()
+    assert not here.can_read()
+    assert here.give_back(request).evidence is Evidence.SEEN_ABSENT
+
+
+def test_a_membership_that_somebody_gives_again_after_the_removal_is_not_said_to_be_gone(
+    here: Here,
+) -> None:
+    request = here.world.give_back(here.world.ask())
+    here.add_by_hand()
+    here.world.time.forward(seconds=60)
+    here.world.sweep()
+    assert here.world.now(request).state is State.ENDING
+    assert not here.can_read(), "what is in our place while we end it is taken for ours"
+
+
+def test_a_user_that_is_deleted_meanwhile_has_ended_it(
+    aws: Aws, people: dict[str, Member], proxy: Proxy, reach: Clients, tmp_path: Path
+) -> None:
+    gone = member(aws)
+    here = a_broker(aws, {**people, "ana": gone}, proxy, reach, tmp_path)
+    request = here.world.ask()
+    here.remove_by_hand()
+    aws.iam().delete_user_policy(UserName=gone.name, PolicyName="all")
+    aws.iam().delete_access_key(UserName=gone.name, AccessKeyId=gone.key.access_key_id)
+    aws.iam().delete_user(UserName=gone.name)
+    assert here.give_back(request).evidence is Evidence.SEEN_ABSENT
+
+
+def test_a_group_that_is_deleted_meanwhile_has_ended_it(here: Here) -> None:
+    request = here.world.ask()
+    here.remove_by_hand()
+    here.aws.iam().delete_group_policy(GroupName=named(here.group), PolicyName="rights")
+    here.aws.iam().delete_group(GroupName=named(here.group))
+    assert here.give_back(request).evidence is Evidence.SEEN_ABSENT
+
+
+# ── What goes wrong on the way ───────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("fault", list(Fault))
+def test_a_grant_call_that_fails_in_any_way_leaves_nothing_after_the_end(
+    here: Here, fault: Fault
+) -> None:
+    here.proxy.faults.append(fault)
+    request = here.world.ask(minutes=10)
+    here.world.give_back(request)
+    _ended_is_never_said_while_access_can_come_back(here, request)
+
+
+@pytest.mark.parametrize("fault", list(Fault))
+def test_a_removal_that_fails_in_any_way_is_tried_until_access_is_gone(
+    here: Here, fault: Fault
+) -> None:
+    request = here.world.ask(minutes=10)
+    assert here.can_read()
+    here.proxy.faults.extend([fault] * 3)
+    here.world.give_back(request)
+    _ended_is_never_said_while_access_can_come_back(here, request)
+
+
+def _ended_is_never_said_while_access_can_come_back(here: Here, request: Request) -> None:
+    said = False
+    for _ in range(60):
+        here.world.sweep()
+        can_read = here.can_read()
+        said = said or here.world.now(request).state.is_finished
+        assert not (said and can_read)
+        here.world.time.forward(seconds=1)
+    assert said
+    assert here.proxy.faults == deque()
+    here.world.verify_all()
+
+
+def test_a_grant_that_is_lost_is_made_by_the_next_try(here: Here) -> None:
+    here.proxy.faults.append(Fault.LOST)
+    request = here.world.ask(minutes=10)
+    assert request.state is State.ACTIVATING
+    here.world.time.forward(seconds=20)
+    here.world.sweep()
+    assert here.world.now(request).state is State.ACTIVE
+    assert here.can_read()
+
+
+def test_while_iam_throttles_the_end_is_tried_again_and_not_said(here: Here) -> None:
+    request = here.world.ask(minutes=10)
+    here.proxy.faults.extend([Fault.THROTTLED] * 5)
+    here.world.give_back(request)
+    for _ in range(4):
+        assert here.world.now(request).state is State.ENDING
+        assert "limits the rate" in here.world.slot(request).trouble
+        here.world.time.forward(seconds=15)
+        here.world.sweep()
+    assert here.can_read()
+    here.world.time.forward(seconds=60)
+    here.world.sweep_until_quiet()
+    assert not here.can_read()
+    assert here.world.now(request).evidence is Evidence.SEEN_ABSENT
+
+
+def test_a_broker_that_may_not_look_any_more_says_so_and_not_that_access_is_gone(
+    aws: Aws, people: dict[str, Member], proxy: Proxy, tmp_path: Path
+) -> None:
+    broker = aws.user()
+    here = a_broker(aws, people, proxy, behind(proxy, broker), tmp_path)
+    request = here.world.ask(minutes=10)
+    name = named(aws.sts(broker).get_caller_identity()["Arn"])
+    aws.iam().put_user_policy(UserName=name, PolicyName="all", PolicyDocument=policy(NOTHING))
+    here.give_back(request)
+    assert here.world.now(request).state is State.ENDING
+    assert "may list the groups of the user" in here.world.slot(request).trouble
+    assert here.can_read()
+
+    aws.iam().put_user_policy(UserName=name, PolicyName="all", PolicyDocument=policy(ANYTHING))
+    here.world.time.forward(minutes=5)
+    here.world.sweep_until_quiet()
+    assert not here.can_read()
+    assert here.world.now(request).evidence is Evidence.SEEN_ABSENT
+
+
+# ── What it costs, and what it needs ─────────────────────────────────────────────────────────
+
+
+def test_each_step_is_one_call(here: Here, reach: Clients) -> None:
+    here.world.ask()  # the broker has learnt who it is
+    kind, slot = here.world.kinds[KIND], here.world.slot(here.world.ask("ben"))
+    for step, call in (
+        (lambda: kind.see(slot, now()), "ListGroupsForUser"),
+        (lambda: kind.put(slot, (), now()), "AddUserToGroup"),
+        (lambda: kind.remove(slot), "RemoveUserFromGroup"),
+    ):
+        with counting(reach) as calls:
+            step()
+        assert calls == [call]
+
+
+def test_the_rights_in_operations_are_enough_for_a_whole_life_and_let_nobody_else_in(
+    aws: Aws, people: dict[str, Member], proxy: Proxy, tmp_path: Path
+) -> None:
+    bare = a_broker(aws, people, proxy, behind(proxy, aws.broker), tmp_path)
+    users = [each.arn for each in people.values()]
+    narrow = aws.user(*group_rights([bare.group], users))
+    here = replace(bare, world=World(
+        tmp_path,
+        time=proxy.time,
+        catalog_text=bare.world.catalog_text,
+        mechanisms={KIND: IamGroup(behind(proxy, narrow))},
+        kinds_={KIND: GroupMembership(behind(proxy, narrow), settle=SETTLE)},
+    ))
+    request = here.world.ask()
+    assert request.state is State.ACTIVE
+    assert here.give_back(request).evidence is Evidence.SEEN_ABSENT
+    other = group(aws, here.bucket)
+    assert denied(
+        lambda: aws.iam(narrow).add_user_to_group(
+            GroupName=named(other), UserName=people["ana"].name
+        )
+    )
