@@ -184,7 +184,11 @@ class Advance:
 
     def _prolong(self, request: Request, name: RequestId, judge: Judge, now: datetime) -> Request:
         """Give a grant the later deadline that this request was let in for."""
+        now = max(now, self.converger.clock())  # judging may have taken its time
         parent = self.ledger.verified(name, now)
+        refusal = judge.cannot_extend(request.ask, now)
+        if refusal:
+            return self._deny(request, Denied(because=(refusal,)), Facts(), judge, now)
         window = judge.window(request.ask, now)
         entries = (
             Entry(request.id, request, (Extended(window=window, policy=judge.ref),)),
@@ -195,7 +199,9 @@ class Advance:
             place = parent.places.grant
             holder = Holder(request=parent.id, until=window.deadline, detail=place.detail)
             changed.append(slots.join(self.ledger.slot_at(place), holder, now))
-        return self.ledger.record_all(entries, now=now, changed=changed)[0]
+        return self.ledger.record_all(
+            entries, now=now, changed=changed, control_seq=judge.control_seq
+        )[0]
 
     def _begin(self, request: Request, plan: Plan | None, judge: Judge, now: datetime) -> Request:
         mechanism = judge.mechanism(request.entitlement.mechanism)
@@ -211,10 +217,12 @@ class Advance:
         if places.grant is None:
             # Nothing to wait for: sessions are made when they are asked for.
             done: tuple[Happening, ...] = (activating, Activated(seen_at=now))
-            return self.ledger.record(request, done, now=now)
+            return self.ledger.record(request, done, now=now, control_seq=judge.control_seq)
         holder = Holder(request=request.id, until=window.deadline, detail=places.grant.detail)
         slot = slots.join(self.ledger.slot_at(places.grant), holder, now)
-        return self.ledger.record(request, (activating,), now=now, changed=(slot,))
+        return self.ledger.record(
+            request, (activating,), now=now, changed=(slot,), control_seq=judge.control_seq
+        )
 
     def _deny(
         self, request: Request, denied: Denied, facts: Facts, judge: Judge, now: datetime

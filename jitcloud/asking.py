@@ -83,8 +83,9 @@ class Asking:
         if len(set(entitlements)) < len(entitlements):
             raise Invalid("The same thing is asked for twice; name it once.")
         things = [self.judge.catalog.get(name) for name in entitlements]
-        ask = self._ask(things[0], wish)
         names = _names(len(things), id_, self.now)
+        again = id_ is not None and self.ledger.store.request(names[0]) is not None
+        ask = self._ask(things[0], wish, again=again)
         together = names if len(names) > 1 else ()
         asks = [replace(ask, entitlement=thing, together=together) for thing in things]
         if id_ is not None and (found := self._asked_before(names, asks)) is not None:
@@ -101,9 +102,14 @@ class Asking:
 
         Raises ``Refused`` where there is nothing to extend any more.
         """
-        window = lifecycle.active_window(parent)
         if not timedelta(seconds=1) <= by <= FARTHEST:
             raise Invalid("Extend by at least a second and by less than a year.")
+        (name,) = _names(1, id_, self.now)
+        again = id_ is not None and self.ledger.store.request(name) is not None
+        # What is asked again is answered again, though the grant may be over by now.
+        window = parent.window if again else lifecycle.active_window(extendable(parent))
+        if window is None:
+            raise Conflict(f"Request {name} exists already and asks for something else.")
         first = parent.ask
         total = window.deadline + by - window.start
         whole = replace(
@@ -112,8 +118,7 @@ class Asking:
             ticket=wish.ticket or first.ticket,
             incident=wish.incident or first.incident,
         )
-        ask = replace(self._ask(first.entitlement, whole), extends=parent.id)
-        (name,) = _names(1, id_, self.now)
+        ask = replace(self._ask(first.entitlement, whole, again=again), extends=parent.id)
         if id_ is not None and (found := self._asked_before((name,), [ask])) is not None:
             return found[0]
         try:
@@ -124,10 +129,11 @@ class Asking:
             return (self._asked_before((name,), [ask]) or (self.ledger.load(name),))[0]
         return made
 
-    def _ask(self, thing: Entitlement, wish: Wish) -> Ask:
+    def _ask(self, thing: Entitlement, wish: Wish, *, again: bool) -> Ask:
+        """Return what is asked; what is asked ``again`` may begin in the past by now."""
         if not timedelta(seconds=1) <= wish.duration <= FARTHEST:
             raise Invalid("The duration must be at least a second and less than a year.")
-        if wish.start is not None:
+        if wish.start is not None and not again:
             lifecycle.start_is_valid(wish.start, self.now)
             if wish.start > self.now + FARTHEST:
                 raise Invalid("The start lies more than a year ahead; ask again nearer to it.")
@@ -185,6 +191,10 @@ def ruled(ask: Ask, ruling: Ruling, judge: Judge, patience: Patience, now: datet
         if isinstance(decision, Activate)
         else lifecycle.undecided_until(ask, patience.decision)
     )
+    parent = judge.extended(ask)
+    if parent is not None and parent.window is not None:
+        # Nobody need be asked any longer for more of what is over.
+        lapses_at = min(lapses_at, parent.window.deadline)
     return Decided(decision=decision, policy=judge.ref, lapses_at=lapses_at, facts=ruling.facts)
 
 
@@ -217,6 +227,9 @@ def _facts(ask: Ask) -> tuple[object, ...]:
         # What an extension adds up to follows from when it is asked.
         None if ask.extends else ask.duration,
         ask.justification,
+        ask.start,
+        ask.ticket,
+        ask.incident,
         ask.break_glass,
         ask.extends,
     )

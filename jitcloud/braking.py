@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Literal
 
 from jitcloud import controls, ending, lifecycle
-from jitcloud.errors import JitError, Misconfigured, Refused
+from jitcloud.errors import Conflict, JitError, Misconfigured, NotFound, Refused, Tampered
 from jitcloud.judge import Judge
 from jitcloud.ledger import Ledger, again_on_conflict
 from jitcloud.model import (
@@ -22,6 +23,7 @@ from jitcloud.model import (
     Entitlement,
     Happening,
     Person,
+    PersonId,
     Reach,
     Request,
     Scope,
@@ -31,6 +33,9 @@ from jitcloud.ports import Store
 
 PAGE = 200
 """How many requests are looked at in one read."""
+
+LINGER = timedelta(minutes=1)
+"""So long a brake goes on ending what was asked for before it, and was recorded after it."""
 
 Decide = Callable[[Controls | None], Sequence[Happening]]
 
@@ -59,11 +64,21 @@ class Braking:
         self._may("stop", scope)
         return self._record(lambda known: controls.resume(known, scope, reason))
 
-    def end_all(self, scope: Scope, reason: str) -> Controls | None:
-        """Record that everything in this scope is to end. ``finish`` then ends it."""
+    def end_all(self, scope: Scope, reason: str) -> Brake:
+        """Record that everything in this scope is to end; ``finish`` then ends it.
+
+        Where that cannot be recorded for the deployment (its own trail is spoilt), the trail of
+        each request says who ended it and why: what is broken keeps nothing alive.
+        """
         if self.person is not None:
             self._may("end", scope)
-        return self._record(lambda _: (EndAll(scope=scope, reason=reason),))
+        what = EndAll(scope=scope, reason=reason)
+        with suppress(JitError):
+            again_on_conflict(lambda: self._add(self.ledger.store.controls(), what))
+        return Brake(scope=scope, by=PersonId(self.actor.id), at=self.now, reason=reason)
+
+    def _add(self, known: Controls | None, what: Happening) -> Controls:
+        return self.ledger.control(known, (what,), actor=self.actor, now=self.now)
 
     def _may(self, verb: Literal["stop", "end"], scope: Scope) -> None:
         if self.person is None:
@@ -88,41 +103,50 @@ class Braking:
     def _entitlement(self, scope: Scope) -> Entitlement | None:
         if scope.reach is not Reach.ENTITLEMENT:
             return None
-        return self.judge.catalog.get(scope.id)
+        with suppress(NotFound):
+            return self.judge.catalog.get(scope.id)
+        return None  # gone from the catalog, and perhaps not from a cloud
 
     def _about(self, scope: Scope) -> Person | None:
         if scope.reach is not Reach.PERSON:
             return None
-        return self.judge.directory.person(scope.id)
+        with suppress(NotFound):
+            return self.judge.directory.person(scope.id)
+        return None  # whoever has left may still have something
 
 
-def finish(ledger: Ledger, now: datetime) -> tuple[int, tuple[tuple[str, str], ...]]:
+def finish(
+    ledger: Ledger, brakes: Iterable[Brake], now: datetime
+) -> tuple[int, tuple[tuple[str, str], ...]]:
     """Begin to end all that brakes are to end; return how many, and what could not be.
 
     Whoever put a brake on may have died half-way: every sweep goes on where it stopped. What
     cannot be ended now keeps its brake on, so that the next sweep tries again.
     """
-    known = ledger.store.controls()
     ended = 0
     troubles: list[tuple[str, str]] = []
-    for brake in () if known is None else known.endings:
-        begun, failed = _end(ledger, brake, now)
+    for brake in brakes:
+        failed: list[tuple[str, str]] = []
+        begun = 0
+        for request in _meant(ledger.store, brake, failed):
+            begun += _end(ledger, request, brake, now, failed)
         ended += begun
         troubles += failed
-        if not failed:
-            _done(ledger, brake, begun, now)
+        if not failed and now >= brake.at + LINGER:
+            _done(ledger, brake, now)
     return ended, tuple(troubles)
 
 
-def _end(ledger: Ledger, brake: Brake, now: datetime) -> tuple[int, list[tuple[str, str]]]:
-    begun = 0
-    troubles: list[tuple[str, str]] = []
-    for request in list(_meant(ledger.store, brake)):
-        try:
-            begun += again_on_conflict(partial(_revoke, ledger, request, brake, now))
-        except JitError as exc:
-            troubles.append((request.id, str(exc)))
-    return begun, troubles
+def _end(
+    ledger: Ledger, request: Request, brake: Brake, now: datetime, failed: list[tuple[str, str]]
+) -> int:
+    try:
+        return again_on_conflict(partial(_revoke, ledger, request, brake, now))
+    except JitError as exc:
+        failed.append((request.id, str(exc)))
+    except Exception as exc:  # noqa: BLE001 - one broken request must not keep others from ending
+        failed.append((request.id, f"jitcloud has a defect here: {type(exc).__name__}"))
+    return 0
 
 
 def _revoke(ledger: Ledger, request: Request, brake: Brake, now: datetime) -> int:
@@ -136,22 +160,46 @@ def _revoke(ledger: Ledger, request: Request, brake: Brake, now: datetime) -> in
     return 1
 
 
-def _done(ledger: Ledger, brake: Brake, begun: int, now: datetime) -> None:
+def _done(ledger: Ledger, brake: Brake, now: datetime) -> None:
     def attempt() -> None:
         known = ledger.store.controls()
         if known is not None and brake in known.endings:
-            what = AllEnding(scope=brake.scope, requests=begun)
-            ledger.control(known, (what,), actor=BROKER, now=now)
+            ledger.control(known, (AllEnding(scope=brake.scope),), actor=BROKER, now=now)
 
-    again_on_conflict(attempt)
+    # Somebody else is at the brakes: the next sweep does it.
+    with suppress(Conflict):
+        again_on_conflict(attempt)
 
 
-def _meant(store: Store, brake: Brake) -> Iterator[Request]:
-    for state in UNFINISHED:
-        after = None
-        while True:
-            page = store.by_state(state, PAGE, after)
-            yield from (request for request in page.requests if controls.is_meant(brake, request))
-            after = page.after
-            if after is None:
-                break
+def _meant(store: Store, brake: Brake, failed: list[tuple[str, str]]) -> Iterator[Request]:
+    """Yield what a brake is to end; a request that cannot be read keeps no other from ending."""
+    try:
+        # In the order of a life: what moves on meanwhile is met again further on.
+        found = [request for state in UNFINISHED for request in _in(store, state)]
+    except Tampered:
+        found = list(_one_by_one(store, failed))
+    yield from (request for request in found if controls.is_meant(brake, request))
+
+
+def _in(store: Store, state: State) -> Iterator[Request]:
+    after = None
+    while True:
+        page = store.by_state(state, PAGE, after)
+        yield from page.requests
+        after = page.after
+        if after is None:
+            break
+
+
+def _one_by_one(store: Store, failed: list[tuple[str, str]]) -> Iterator[Request]:
+    names = store.ids(PAGE)
+    while names:
+        for name in names:
+            try:
+                found = store.request(name)
+            except Tampered as exc:
+                failed.append((name, str(exc)))
+                continue
+            if found is not None:
+                yield found
+        names = store.ids(PAGE, names[-1])

@@ -11,10 +11,21 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from jitcloud import advising, braking, bundles, ending, issuing, lifecycle, reviewing, text, voting
-from jitcloud.asking import Asking, Patience, Wish, extendable
+from jitcloud import (
+    advising,
+    braking,
+    bundles,
+    ending,
+    issuing,
+    lifecycle,
+    reviewing,
+    scopes,
+    text,
+    voting,
+)
+from jitcloud.asking import Asking, Patience, Wish
 from jitcloud.braking import Braking
-from jitcloud.errors import Misconfigured, NotFound, Refused
+from jitcloud.errors import Conflict, Misconfigured, NotFound, Refused, Tampered
 from jitcloud.judge import Judge
 from jitcloud.ledger import Ledger, again_on_conflict
 from jitcloud.model import (
@@ -115,7 +126,7 @@ class Broker:
         The answer is a request of its own, judged for the whole time the grant would then last.
         """
         asking = self._asking(caller, now)
-        parent = extendable(_own(self.ledger.verified(request, now), caller))
+        parent = _own(self.ledger.verified(request, now), caller)
         return asking.extend(parent, wish.duration, wish, id_)
 
     def _asking(self, caller: Caller, now: datetime) -> Asking:
@@ -145,17 +156,23 @@ class Broker:
     def _vote(
         self, caller: Caller, name: RequestId, now: datetime, *, yes: bool, reason: str
     ) -> Request:
-        judge, voter = self._bench(caller, now)
-        vote = Voting(
-            ledger=self.ledger,
-            judge=judge,
-            patience=self.patience,
-            voter=voter,
-            actor=_actor(caller),
-            mfa_age=_age(caller, now),
-            now=now,
-        )
-        return again_on_conflict(lambda: vote.cast(name, yes=yes, reason=reason))
+        def attempt() -> Request:
+            # The request is read before it is known which text judges: one that was judged by a
+            # newer text meanwhile is not judged by an older one.
+            request = self.ledger.verified(name, now)
+            judge, voter = self._bench(caller, now)
+            vote = Voting(
+                ledger=self.ledger,
+                judge=judge,
+                patience=self.patience,
+                voter=voter,
+                actor=_actor(caller),
+                mfa_age=_age(caller, now),
+                now=now,
+            )
+            return vote.cast(request, yes=yes, reason=reason)
+
+        return again_on_conflict(attempt)
 
     # ── Reviewing broken glass ───────────────────────────────────────────────────────────────
 
@@ -226,12 +243,12 @@ class Broker:
     def stop(self, caller: Caller, scope: Scope, now: datetime, reason: str) -> Controls | None:
         """Let nothing in a scope be activated from now on. What is active goes on, and ends."""
         because = text.one_line(reason, "reason")
-        return self._braking(caller, now).stop(scope, because)
+        return self._braking(caller, now).stop(self._meant(scope), because)
 
     def resume(self, caller: Caller, scope: Scope, now: datetime, reason: str) -> Controls | None:
         """Let what was stopped be activated again."""
         because = text.one_line(reason, "reason")
-        return self._braking(caller, now).resume(scope, because)
+        return self._braking(caller, now).resume(self._meant(scope, recorded=True), because)
 
     def end_all(
         self, caller: Caller, scope: Scope, now: datetime, reason: str
@@ -242,23 +259,42 @@ class Broker:
         tries those again. With a directory that cannot be read anybody can, as with ``revoke``.
         """
         because = text.one_line(reason, "reason")
-        self._braking(caller, now, to_end=True).end_all(scope, because)
-        return braking.finish(self.ledger, now)
+        meant = self._meant(scope, recorded=True)
+        brake = self._ending(caller, now).end_all(meant, because)
+        return braking.finish(self.ledger, (brake,), now)
+
+    def _meant(self, scope: Scope, *, recorded: bool = False) -> Scope:
+        judge, store = self.judge, self.ledger.store
+        return scopes.meant(scope, judge.directory, store, catalog=judge.catalog, recorded=recorded)
 
     def brakes(self) -> Controls | None:
         """Return what is stopped, and which policy text judges."""
         return self.ledger.controls()
 
-    def _braking(self, caller: Caller, now: datetime, *, to_end: bool = False) -> Braking:
-        person: Person | None = None
+    def _braking(self, caller: Caller, now: datetime) -> Braking:
+        judge, person = self._bench(caller, now)
+        return Braking(
+            ledger=self.ledger,
+            judge=judge,
+            person=person,
+            actor=_actor(caller),
+            mfa_age=_age(caller, now),
+            now=now,
+        )
+
+    def _ending(self, caller: Caller, now: datetime) -> Braking:
+        """Return the brake for whoever wants to end: nothing that is broken holds it back.
+
+        The right to it is asked of the newest text that can be read; only while nobody can say
+        who somebody is, anybody may.
+        """
         judge = self.judge
-        try:
-            judge, person = self._bench(caller, now)
-        except Misconfigured:
-            # Nothing that is broken must keep access alive.
-            if not to_end:
-                raise
-            person = None
+        person: Person | None = None
+        with suppress(Misconfigured):
+            person = _speaker(judge, caller)
+        with suppress(Misconfigured, Tampered, Conflict):
+            judge = self._reading()
+            judge = bundles.current(self.ledger, judge, _actor(caller), now)
         return Braking(
             ledger=self.ledger,
             judge=judge,
@@ -337,10 +373,17 @@ class Broker:
 
     # ── Who speaks, and what judges ──────────────────────────────────────────────────────────
 
-    def adopt(self, caller: Caller, now: datetime, reason: str) -> PolicyRef:
-        """Let the policy text of this moment judge, though it was replaced before."""
+    def adopt(
+        self, caller: Caller, now: datetime, reason: str, *, vouched: bool = False
+    ) -> PolicyRef:
+        """Let the policy text of this moment judge, though it was replaced before.
+
+        ``vouched`` answers for the deployment's own trail, signed by a key that is trusted no
+        longer.
+        """
         _speaker(self.judge, caller)
-        return bundles.adopt(self.ledger, self.judge, _actor(caller), now, reason)
+        actor = _actor(caller)
+        return bundles.adopt(self.ledger, self.judge, actor, now, reason, vouched=vouched)
 
     def _bench(self, caller: Caller, now: datetime) -> tuple[Judge, Person]:
         """Return what judges now, and who speaks."""

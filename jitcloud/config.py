@@ -21,6 +21,7 @@ from jitcloud.converge import Converger
 from jitcloud.directories.unreadable import Unreadable
 from jitcloud.errors import Misconfigured
 from jitcloud.facts import Surroundings
+from jitcloud.files import read_toml
 from jitcloud.judge import Judge
 from jitcloud.ledger import Ledger
 from jitcloud.model import Credentials
@@ -147,7 +148,8 @@ def load_to_end(path: Path, clock: Clock) -> Deployment:
         verifier = keys.Ed25519Verifier(keys.public_keys(file.parent / settings.signing.folder))
     except Misconfigured:
         verifier = keys.Ed25519Verifier(())
-    ledger = Ledger(store, None, verifier)
+    # What ends meanwhile is told once everything is mended.
+    ledger = Ledger(store, None, verifier, (CHANNEL,) if "mail" in read_toml(file) else ())
     catalog, directory = Catalog({}), Unreadable(broken)
     judge = Judge(Policy.nothing(), catalog, directory, mechanisms, renew=directory.policy)
     return Deployment(

@@ -9,6 +9,7 @@ from jitcloud.errors import Refused, Tampered
 from jitcloud.model import (
     CONTROLS,
     GENESIS,
+    SKEW,
     Adopted,
     AllEnding,
     Brake,
@@ -66,11 +67,13 @@ def refold(events: Iterable[Sealed]) -> Controls | None:
     return controls
 
 
-def adopt(controls: Controls | None, policy: PolicyRef, reason: str = "") -> Adopted:
+def adopt(
+    controls: Controls | None, policy: PolicyRef, reason: str = "", *, vouched: bool = False
+) -> Adopted:
     """Record that another text judges from now on, under the next number."""
     before = None if controls is None else controls.policy
     after = replace(policy, number=_number(before) + 1)
-    return Adopted(before=before, after=after, reason=reason)
+    return Adopted(before=before, after=after, reason=reason, vouched=vouched)
 
 
 def stop(controls: Controls | None, scope: Scope, reason: str) -> tuple[Stopped, ...]:
@@ -94,7 +97,7 @@ def stopped(brakes: Iterable[Brake], entitlement: Entitlement, person: PersonId)
 
 def is_meant(brake: Brake, request: Request) -> bool:
     """Whether a brake that ends everything ends this: what was asked for until it was put on."""
-    asked_before = request.ask.asked_at <= brake.at
+    asked_before = request.ask.asked_at <= brake.at + SKEW
     return (
         not request.state.is_finished
         and asked_before

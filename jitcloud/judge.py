@@ -19,6 +19,7 @@ from jitcloud.facts import Look, as_if, world_of
 from jitcloud.ledger import Ledger
 from jitcloud.model import (
     Activate,
+    Approval,
     Approver,
     Ask,
     Brake,
@@ -44,6 +45,10 @@ from jitcloud.text import quoted
 
 NOBODY_LEFT = (
     "Too few people could approve this besides yourself; ask whoever keeps the policy to name more."
+)
+NOBODY_LOOKS = (
+    "Too few people besides yourself could review this afterwards; ask whoever keeps the policy to"
+    " name more."
 )
 NOT_ANY_MORE = "Policy asks for more approval by now than was given; ask again."
 OVER = "The access that this would extend is over; ask for it anew."
@@ -74,6 +79,8 @@ class Judge:
     """How long a grant may last with all its extensions."""
     renew: Callable[[], Policy] | None = None
     """Reads the policy anew, where its text can change while this process runs."""
+    control_seq: int | None = None
+    """Where the deployment's own trail stood when this judge looked; None where it did not."""
     stops: tuple[Brake, ...] | None = None
     """Which brakes are on, as of this decision; None where that is yet to be looked up."""
     number: int = 0
@@ -109,14 +116,19 @@ class Judge:
                 "ask again to get what it says now."
             )
         window = self.window(ask, now)
-        refusal = self._cannot_extend(ask, window, now) or self._owes_review(ask, now)
+        refusal = self.cannot_extend(ask, now) or self._owes_review(ask, now)
         if refusal:
             return _no(refusal)
         try:
             facts = self.look(ask, window)
         except Refused as exc:
             return _no(str(exc))
-        return Ruling(self.policy.judge(ask, person, world_of(facts), window), facts)
+        decision = self.policy.judge(ask, person, world_of(facts), window)
+        if ask.duration > self.longest and not isinstance(decision, Denied):
+            longest = format_duration(self.longest)
+            sentence = f"Nothing may last longer than {longest} here, extensions included."
+            decision = Denied(because=(sentence,), rules=decision.rules)
+        return Ruling(decision, facts)
 
     def first_rule(self, ask: Ask, plan: Plan | None, now: datetime) -> Ruling:
         """Judge an ask when it is made: also refuse what could not work out."""
@@ -128,15 +140,27 @@ class Judge:
         except Unavailable as exc:
             return _no(str(exc))
         decision = ruling.decision
-        if isinstance(decision, Denied):
-            return ruling
-        if plan is not None and plan.problems:
-            return Ruling(Denied(because=plan.problems, rules=decision.rules), ruling.facts)
-        if isinstance(decision, NeedsApproval) and not approval.can_be_met(
-            decision.approval, self.members, ask.person
-        ):
-            return Ruling(Denied(because=(NOBODY_LEFT,), rules=decision.rules), ruling.facts)
+        wrong = () if plan is None else plan.problems
+        if not isinstance(decision, Denied):
+            wrong = wrong or self._out_of_reach(decision, ask)
+            if wrong:
+                return Ruling(Denied(because=wrong, rules=decision.rules), ruling.facts)
         return ruling
+
+    def _out_of_reach(
+        self, decision: Activate | NeedsApproval | BreakGlass, ask: Ask
+    ) -> tuple[str, ...]:
+        """Say what there are too few people for, besides the one who asks."""
+        match decision:
+            case Activate():
+                return ()
+            case NeedsApproval(approval=needed):
+                reached = approval.can_be_met(needed, self.members, ask.person)
+                return () if reached else (NOBODY_LEFT,)
+            case BreakGlass(review=review):
+                needed = Approval(stages=(review.by,))
+                reached = approval.can_be_met(needed, self.members, ask.person)
+                return () if reached else (NOBODY_LOOKS,)
 
     def at_last(self, request: Request, plan: Plan | None, now: datetime) -> Ruling:
         """Judge a request that is to be let in now, with the votes it has."""
@@ -222,7 +246,7 @@ class Judge:
 
     def window(self, ask: Ask, now: datetime) -> Window:
         """The window an ask would get if it were let in now."""
-        parent = self._parent(ask)
+        parent = self.extended(ask)
         if parent is not None and parent.window is not None:
             return lifecycle.window_from(parent.window.start, ask.duration)
         return lifecycle.window_from(ask.start or now, ask.duration)
@@ -298,24 +322,23 @@ class Judge:
         except NotFound:
             return True
 
-    def _parent(self, ask: Ask) -> Request | None:
+    def extended(self, ask: Ask) -> Request | None:
+        """Return the grant that an ask is to extend; None where it extends nothing."""
         if ask.extends is None or self.ledger is None:
             return None
         return self.ledger.store.request(ask.extends)
 
-    def _cannot_extend(self, ask: Ask, window: Window, now: datetime) -> str:
+    def cannot_extend(self, ask: Ask, now: datetime) -> str:
+        """Say why an ask to extend a grant cannot be let in any more; empty where it can."""
         if ask.extends is None:
             return ""
-        parent = self._parent(ask)
+        parent = self.extended(ask)
         if parent is None or parent.state is not State.ACTIVE or parent.window is None:
             return OVER
         if parent.window.deadline <= now:
             return OVER
-        if window.deadline <= parent.window.deadline:
+        if self.window(ask, now).deadline <= parent.window.deadline:
             return "It lasts as long as that already; an extension never shortens."
-        if ask.duration > self.longest:
-            longest = format_duration(self.longest)
-            return f"With that it would last longer than {longest} in all; ask anew after it ends."
         return ""
 
     def _owes_review(self, ask: Ask, now: datetime) -> str:

@@ -18,6 +18,7 @@ from jitcloud.model import (
     Controls,
     Happening,
     Place,
+    PolicyRef,
     Request,
     RequestId,
     Sealed,
@@ -96,6 +97,7 @@ class Ledger:
         now: datetime,
         changed: Sequence[Slot] = (),
         unmoved: Sequence[Slot] = (),
+        control_seq: int | None = None,
     ) -> Request:
         """Commit happenings to a request's trail, with the slots they change.
 
@@ -106,9 +108,16 @@ class Ledger:
             message = "a new request needs an id"
             raise ValueError(message)
         entry = Entry(name, request, tuple(happenings))
-        return self.record_all((entry,), actor=actor, now=now, changed=changed, unmoved=unmoved)[0]
+        return self.record_all(
+            (entry,),
+            actor=actor,
+            now=now,
+            changed=changed,
+            unmoved=unmoved,
+            control_seq=control_seq,
+        )[0]
 
-    def record_all(
+    def record_all(  # noqa: PLR0913 - as above
         self,
         entries: Sequence[Entry],
         *,
@@ -116,8 +125,15 @@ class Ledger:
         now: datetime,
         changed: Sequence[Slot] = (),
         unmoved: Sequence[Slot] = (),
+        control_seq: int | None = None,
     ) -> tuple[Request, ...]:
-        """Commit what happens to several requests at once: all of it, or ``Conflict``."""
+        """Commit what happens to several requests at once: all of it, or ``Conflict``.
+
+        ``control_seq`` is where the deployment's own trail must still stand; None where that does
+        not matter.
+        """
+        for entry in entries:
+            _check_numbers(entry)
         sealed = [
             chain.seal(
                 entry.before, entry.id, entry.happenings, actor=actor, now=now, signer=self.signer
@@ -133,6 +149,7 @@ class Ledger:
                 slots=tuple(replace(slot, version=slot.version + 1) for slot in changed),
                 unmoved=tuple((slot.key, slot.version) for slot in unmoved),
                 channels=self.channels,
+                control_seq=control_seq,
             )
         )
         for entry, (after, events) in zip(entries, sealed, strict=True):
@@ -154,7 +171,7 @@ class Ledger:
         """Return what holds for the deployment, proven by its trail. Raises ``Tampered``."""
         for _ in range(TRIES):
             known = self.store.controls()
-            if known is None or known in self._believed:
+            if known is not None and known in self._believed:
                 return known
             try:
                 chain.verify_controls(known, self.store.control_events(), self.verifier)
@@ -162,7 +179,7 @@ class Ledger:
                 if self.store.controls() == known:
                     raise
                 continue  # somebody committed between the two reads
-            self._believed[:] = [known]
+            self._believed[:] = [] if known is None else [known]
             return known
         message = "What holds for the whole deployment changes too fast; try again."
         raise Conflict(message)
@@ -175,12 +192,21 @@ class Ledger:
         actor: Actor = BROKER,
         now: datetime,
     ) -> Controls:
-        """Commit happenings to the deployment's own trail. Raises ``Conflict``."""
+        """Commit happenings to the deployment's own trail.
+
+        Raises ``Conflict``, and ``Misconfigured`` for what would have to be signed where nothing
+        signs.
+        """
+        if self.signer is None and any(chain.must_be_signed(what) for what in happenings):
+            message = "Nothing signs here, and this must be signed; do it where the signing key is."
+            raise Misconfigured(message)
         after, events = chain.seal_controls(
             before, happenings, actor=actor, now=now, signer=self.signer
         )
         self.store.commit(Change(control=Control(controls=after, events=events)))
-        if self.signer is not None:
+        # What was sealed on a row that nobody has proven proves nothing: not even this process
+        # believes it.
+        if self.signer is not None and (before is None or before in self._believed):
             self._believed[:] = [after]
         return after
 
@@ -191,6 +217,16 @@ class Ledger:
     def slot_at(self, place: Place) -> Slot:
         """Return the slot of a place, stored or new."""
         return self.store.slot(place.key) or slots.at(place)
+
+
+def _check_numbers(entry: Entry) -> None:
+    """Refuse to let an older policy undo what a newer one has judged meanwhile."""
+    judged = None if entry.before is None else entry.before.policy
+    for what in entry.happenings:
+        policy = getattr(what, "policy", None)
+        if judged is not None and isinstance(policy, PolicyRef) and policy.number < judged.number:
+            message = f"Request {entry.id} was judged by a newer policy meanwhile."
+            raise Conflict(message)
 
 
 def again_on_conflict(decide: Callable[[], T]) -> T:

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from jitcloud import config, lifecycle, scopes
+from jitcloud import config, lifecycle
 from jitcloud.asking import Wish
 from jitcloud.clock import utc_now
 from jitcloud.durations import parse_duration
@@ -84,6 +84,16 @@ class Jitcloud:
     def acting_with(self, caller: Caller) -> Acting:
         """Act as whom a verified token names: for programs that verify tokens themselves."""
         return Acting(self.deployment, caller)
+
+    def adopt(self, caller: Caller, reason: str, *, vouched: bool = False) -> PolicyRef:
+        """Let the policy text of this moment judge, though it was replaced before.
+
+        ``vouched`` answers for all that the deployment's own trail says, though the key that
+        signed it is trusted no longer. For whoever operates the deployment: no service should
+        offer it to its callers. Raises ``Misconfigured`` and ``Invalid``.
+        """
+        now = self.deployment.clock()
+        return self.deployment.broker.adopt(caller, now, reason, vouched=vouched)
 
     def sweep(self) -> Swept:
         """Do whatever is due: lapses, starts, deadlines, retries. Call it often."""
@@ -226,15 +236,14 @@ class Acting:
         Raises ``Refused`` unless a rule permits ``Action::"stop"``, ``Invalid`` without a reason,
         and ``NotFound`` for what the scope names and nobody knows.
         """
-        self.deployment.broker.stop(self.caller, self._meant(scope), self._now(), reason)
+        self.deployment.broker.stop(self.caller, scope, self._now(), reason)
 
     def resume(self, scope: Scope, reason: str) -> None:
         """Let what was stopped be activated again.
 
         Raises ``Refused`` where nothing is stopped, and what ``stop`` raises.
         """
-        meant = self._meant(scope, recorded=True)
-        self.deployment.broker.resume(self.caller, meant, self._now(), reason)
+        self.deployment.broker.resume(self.caller, scope, self._now(), reason)
 
     def end_all(self, scope: Scope, reason: str) -> Swept:
         """End everything in this scope, and sweep at once so that it is soon seen gone.
@@ -244,17 +253,8 @@ class Acting:
         Raises ``Refused`` unless a rule permits ``Action::"end"``, ``Invalid`` without a reason,
         and ``NotFound`` for what the scope names and nobody knows.
         """
-        meant = self._meant(scope, recorded=True)
-        self.deployment.broker.end_all(self.caller, meant, self._now(), reason)
+        self.deployment.broker.end_all(self.caller, scope, self._now(), reason)
         return self.deployment.sweep()
-
-    def adopt(self, reason: str) -> PolicyRef:
-        """Let the policy text of this moment judge, though it was replaced before.
-
-        One that was never replaced needs no such thing, and changes nothing.
-        Raises ``Invalid`` without a reason, and ``Misconfigured`` for a text that is broken.
-        """
-        return self.deployment.broker.adopt(self.caller, self._now(), reason)
 
     def approve(self, request: str | Request, reason: str = "") -> Request:
         """Say yes to somebody's request; with the last yes it is judged again and let in.
@@ -351,11 +351,6 @@ class Acting:
         if request.state in {State.PENDING, State.ACTIVE} or request.state.is_finished:
             return request
         return self.deployment.advance.wake(request.id)
-
-    def _meant(self, scope: Scope, *, recorded: bool = False) -> Scope:
-        deployment = self.deployment
-        store = deployment.ledger.store
-        return scopes.meant(scope, deployment.judge.directory, store, recorded=recorded)
 
     def _now(self) -> datetime:
         return self.deployment.clock()

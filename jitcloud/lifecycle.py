@@ -59,13 +59,14 @@ MOVES: dict[State | None, frozenset[type[Happening]]] = {
     State.SCHEDULED: frozenset({Decided, Activating, Extended, Withdrawn, Lapsed}),
     State.ACTIVATING: frozenset({Activated, Ending}),
     State.ACTIVE: frozenset({Issuing, Prolonged, Ending}) | _REVIEW,
-    State.ENDING: frozenset({Ended, Failed}) | _REVIEW,
+    State.ENDING: frozenset({Ended, Failed}),
     State.ENDED: _REVIEW,
     State.EXTENDED: _REVIEW,
 }
 """What may happen in each state. In any other, nothing.
 
 A review follows access, not an ask: it may come while that lasts, and long after it has ended.
+While it ends nothing else may happen: what is seen of the cloud is compared with that instant.
 """
 
 RECHECK = timedelta(minutes=5)
@@ -147,8 +148,9 @@ def _happen(  # noqa: C901, PLR0911, PLR0912 - one arm an event
                 lapses_at=lapses_at,
                 state=State.SCHEDULED,
             )
-        case Escalated(stage=stage):
-            return replace(request, escalated=(*request.escalated, stage))
+        case Escalated(stage=stage, to=to):
+            joined = ((stage, who) for who in to)
+            return replace(request, escalated=(*request.escalated, *joined))
         case Voted(yes=True):
             vote = Vote(by=what.by, stage=what.stage, at=at, reason=what.reason)
             return replace(request, votes=(*request.votes, vote))
@@ -270,8 +272,10 @@ def _escalations(request: Request) -> Iterator[datetime]:
     begun = approval.beginnings(what, request.votes, request.ask.asked_at)
     for number, (stage, at) in enumerate(zip(what.stages, begun, strict=True)):
         for need in stage.needs:
-            if at is not None and need.escalation is not None and number not in request.escalated:
-                yield at + need.escalation.after
+            later = need.escalation
+            if at is None or later is None or (number, later.to) in request.escalated:
+                continue
+            yield at + later.after
 
 
 def deadline(request: Request) -> datetime:
@@ -304,12 +308,18 @@ def window_from(start: datetime, duration: timedelta) -> Window:
 # ── Commands: what they cause, or why they are refused ───────────────────────────────────────
 
 
-def vote(request: Request, what: Voted, now: datetime) -> tuple[Happening, ...]:
-    """Record a yes or a no, if the request still waits for one."""
+def waits_for_votes(request: Request, now: datetime) -> Request:
+    """Return a request that waits for a yes or a no. Raises ``Refused`` for any other."""
     if has_lapsed(request, now):
         raise Refused(f"Request {request.id} was not decided in time; it must be asked again.")
     if request.state is not State.PENDING:
         raise Refused(f"Request {request.id} no longer waits for votes: it is {_said(request)}.")
+    return request
+
+
+def vote(request: Request, what: Voted, now: datetime) -> tuple[Happening, ...]:
+    """Record a yes or a no, if the request still waits for one."""
+    waits_for_votes(request, now)
     if what.by == request.person:
         raise Refused("You cannot approve or deny your own request; ask a colleague.")
     if any(earlier.by == what.by for earlier in request.votes):
@@ -373,6 +383,8 @@ def review(request: Request, what: Reviewed) -> tuple[Happening, ...]:
     """Record that somebody has looked at what was done with a broken glass."""
     if what.by == request.person:
         raise Refused("You cannot review your own access; somebody among those asked to does it.")
+    if request.state is State.ENDING:
+        raise Refused(f"Request {request.id} is ending just now; review it once that is done.")
     if request.review_by is None:
         raise Refused(f"Request {request.id} waits for no review: it is {_said(request)}.")
     if any(earlier.by == what.by for earlier in request.reviews):

@@ -80,6 +80,9 @@ class Change:
     slots: tuple[Slot, ...] = ()
     unmoved: tuple[tuple[SlotKey, int], ...] = ()
     control: Control | None = None
+    control_seq: int | None = None
+    """Where the deployment's own trail must still stand, though nothing is added to it, else
+    ``Conflict``; 0 where it has not begun, None where it does not matter."""
     channels: tuple[str, ...] = ()
     """Whose marks of every request that has new events become due, at the last event's instant."""
 

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from jitcloud import braking
+from jitcloud import braking, lifecycle
 from jitcloud.advance import LATER, Advance
 from jitcloud.errors import Conflict, JitError
 from jitcloud.ledger import Ledger
-from jitcloud.model import RequestId, SlotKey
+from jitcloud.model import RequestId, SlotKey, State
 from jitcloud.ports import Clock, Due
 
-BATCH = 1000
-"""How many due things one sweep takes on; the next one goes on where it stopped."""
+MOST = 1000
+BATCH = MOST // 2
+"""How many due things one sweep takes on; the next one goes on where it stopped.
+
+Half of what a store hands out at once: what comes due meanwhile is seen beside what is left.
+"""
+
+ASKING = timedelta(seconds=20)
+"""For how long one sweep wakes what may have to ask a directory or a ticket system."""
+
+LOOK_UP = timedelta(seconds=1)
+"""How often, meanwhile, it looks whether something is to end."""
 
 MESSAGES = 200
 TELLING = timedelta(seconds=20)
@@ -56,8 +66,7 @@ def sweep(advance: Advance, limit: int = BATCH, telling: Telling | None = None) 
     later: list[Due] = []
     for item in due:
         troubles += _woken(advance, item, later)
-    for item in later:
-        troubles += _woken(advance, item, None)
+    troubles += _rest(advance, later)
     if telling is not None:
         troubles += _tell(telling, ledger, clock)
     return Swept(woken=len(due), troubles=tuple(troubles), more=len(due) == limit)
@@ -66,13 +75,33 @@ def sweep(advance: Advance, limit: int = BATCH, telling: Telling | None = None) 
 def _brakes(ledger: Ledger, now: datetime) -> Iterator[tuple[str, str]]:
     """Go on ending what a brake is to end, where whoever put it on has died half-way."""
     try:
-        _, troubles = braking.finish(ledger, now)
+        known = ledger.store.controls()
+        _, troubles = braking.finish(ledger, () if known is None else known.endings, now)
     except Conflict:
         return  # somebody else is at it
     except JitError as exc:
         yield "brakes", str(exc)
+    except Exception as exc:  # noqa: BLE001 - no brake must keep anything else from ending
+        yield "brakes", f"jitcloud has a defect here: {type(exc).__name__}"
     else:
         yield from troubles
+
+
+def _rest(advance: Advance, later: Sequence[Due]) -> Iterator[tuple[str, str]]:
+    """Wake what may have to ask around, for a bounded time; whatever ends meanwhile goes first."""
+    clock = advance.converger.clock
+    give_up = clock() + ASKING
+    looked = clock()
+    for item in later:
+        if clock() >= give_up:
+            # Left due, it would stand before what ends in the next sweep.
+            _put_off(advance, item)
+            continue
+        yield from _woken(advance, item, None)
+        if clock() - looked >= LOOK_UP:
+            looked = clock()
+            for ending in advance.ledger.store.due(looked, MOST):
+                yield from _woken(advance, ending, [])
 
 
 def _tell(telling: Telling, ledger: Ledger, clock: Clock) -> Iterator[tuple[str, str]]:
@@ -128,6 +157,9 @@ def _put_off(advance: Advance, item: Due) -> None:
     try:
         request = ledger.load(RequestId(item.id))
         if not request.state.is_finished:
-            ledger.put_off(request, advance.converger.clock() + PUT_OFF)
+            later = advance.converger.clock() + PUT_OFF
+            if request.window is not None and request.state is not State.ENDING:
+                later = min(later, lifecycle.deadline(request))
+            ledger.put_off(request, later)
     except JitError:
         return  # it stays due, which is the safe side

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from jitcloud import approval, lifecycle
 from jitcloud.asking import Patience, ruled
 from jitcloud.errors import Refused
-from jitcloud.judge import Judge
+from jitcloud.judge import Judge, Ruling
 from jitcloud.ledger import Ledger
 from jitcloud.model import (
     Actor,
@@ -19,7 +19,6 @@ from jitcloud.model import (
     NeedsApproval,
     Person,
     Request,
-    RequestId,
     Stage,
     Vote,
     Voted,
@@ -38,12 +37,19 @@ class Voting:
     mfa_age: timedelta | None
     now: datetime
 
-    def cast(self, name: RequestId, *, yes: bool, reason: str) -> Request:
+    def cast(self, request: Request, *, yes: bool, reason: str) -> Request:
         """Record the vote, and what it leads to. Raises ``Refused`` and ``Conflict``."""
-        request = self.ledger.verified(name, self.now)
-        stage, wanted, every = stages(self.judge, request, self.now)
+        judged = lifecycle.waits_for_votes(request, self.now)
+        ruling = self.judge.rule(request.ask, self.now)
+        said = self._said_anew(request, ruling)
+        if said:
+            # By today's text others may be asked, or nobody: the vote is one of those it asks.
+            judged = replace(request, decision=ruling.decision)
+        if not isinstance(ruling.decision, NeedsApproval):
+            return self.ledger.record(request, said, actor=self.actor, now=self.now)
+        stage, wanted, every = stages(self.judge, judged, self.now)
         vote = Voted(by=self.voter.id, yes=yes, stage=stage, reason=reason)
-        happenings = lifecycle.vote(request, vote, self.now)
+        happenings = lifecycle.vote(judged, vote, self.now)
         # A no counts from anybody who is asked at any stage; a yes, where it still helps.
         requester = self.judge.person(request.person)
         refusal = self.judge.policy.may_vote(
@@ -52,34 +58,38 @@ class Voting:
         if refusal is not None:
             raise Refused(" ".join(refusal.because))
         # Who joined by waiting may vote at once, though nobody has written it down yet.
-        happenings = (*escalations(self.judge, request, self.now), *happenings)
+        joined = escalations(self.judge, judged, self.now)
+        happenings = (*said, *joined, *happenings)
         if yes:
-            happenings = (*happenings, *self._after(request, vote))
+            happenings = (*happenings, *self._after(judged, vote, ruling))
         return self.ledger.record(request, happenings, actor=self.actor, now=self.now)
 
-    def _after(self, request: Request, vote: Voted) -> tuple[Happening, ...]:
-        """What one more yes leads to, judged by the policy and the people of now."""
-        ruling = self.judge.rule(request.ask, self.now)
-        cast = Vote(by=vote.by, stage=vote.stage, at=self.now, reason=vote.reason)
-        votes = (*request.votes, cast)
-        decision = ruling.decision
-        if isinstance(decision, NeedsApproval) and self.judge.met(
-            request, decision, votes, self.now
-        ):
-            return (
-                Approved(
-                    approval=decision.approval,
-                    rules=decision.rules,
-                    policy=self.judge.ref,
-                    lapses_at=lifecycle.unactivated_until(
-                        request.ask, self.patience.activation, self.now
-                    ),
-                    facts=ruling.facts,
-                ),
-            )
-        if decision == request.decision and self.judge.ref == request.policy:
+    def _said_anew(self, request: Request, ruling: Ruling) -> tuple[Happening, ...]:
+        """What the policy and the people of now say, if that is not what is on record."""
+        if ruling.decision == request.decision and self.judge.ref == request.policy:
             return ()
         return (ruled(request.ask, ruling, self.judge, self.patience, self.now),)
+
+    def _after(self, request: Request, vote: Voted, ruling: Ruling) -> tuple[Happening, ...]:
+        """What one more yes leads to."""
+        decision = ruling.decision
+        cast = Vote(by=vote.by, stage=vote.stage, at=self.now, reason=vote.reason)
+        votes = (*request.votes, cast)
+        if not isinstance(decision, NeedsApproval) or not self.judge.met(
+            request, decision, votes, self.now
+        ):
+            return ()
+        return (
+            Approved(
+                approval=decision.approval,
+                rules=decision.rules,
+                policy=self.judge.ref,
+                lapses_at=lifecycle.unactivated_until(
+                    request.ask, self.patience.activation, self.now
+                ),
+                facts=ruling.facts,
+            ),
+        )
 
 
 def stages(
@@ -108,16 +118,14 @@ def escalations(judge: Judge, request: Request, now: datetime) -> tuple[Escalate
     if not isinstance(decision, NeedsApproval):
         return ()
     waiting = judge.outstanding(request, decision, request.votes, now)
-    if waiting is None or waiting.stage in request.escalated:
+    if waiting is None:
         return ()
+    stage = waiting.stage
     joined = approval.escalated(
-        decision.approval,
-        waiting.stage,
-        request.votes,
-        asked_at=request.ask.asked_at,
-        now=now,
+        decision.approval, stage, request.votes, asked_at=request.ask.asked_at, now=now
     )
-    return (Escalated(stage=waiting.stage, to=joined),) if joined else ()
+    new = tuple(who for who in joined if (stage, who) not in request.escalated)
+    return (Escalated(stage=stage, to=new),) if new else ()
 
 
 def next_escalation(judge: Judge, request: Request, now: datetime) -> datetime | None:

@@ -72,6 +72,7 @@ _OF_BRAKES = (
     'resource has person && resource.person in Group::"developers"',
     "context has mfaAge",
 )
+_WAITS = ("10m", "30m", "1h")
 _APPROVERS = (
     "sre",
     "sre-leads",
@@ -98,7 +99,7 @@ def approvals() -> st.SearchStrategy[str]:
 
 def escalations() -> st.SearchStrategy[str]:
     """Draw an escalation, or none."""
-    one = st.tuples(st.sampled_from(("10m", "30m", "1h")), st.sampled_from(_APPROVERS[:6]))
+    one = st.tuples(st.sampled_from(_WAITS), st.sampled_from(_APPROVERS[:6]))
     return st.one_of(st.just(""), one.map(lambda e: f' @escalate("after {e[0]} to {e[1]}")'))
 
 
@@ -190,10 +191,15 @@ def rules_and_one_more(draw: st.DrawFn) -> tuple[list[str], str]:
     """
     base = draw(rules())
     more = draw(permits_of_request())
-    asking = [rule for rule in base if '"request"' in rule and "@approval" in rule]
-    if asking and draw(st.booleans()):
-        twin = re.sub(r" @escalate\(.*?\)", "", draw(st.sampled_from(asking)))
-        more = twin.replace("\n", f"{draw(escalations())}\n", 1)
+    asking = [rule for rule in base if "@approval" in rule]
+    kind = draw(st.sampled_from(("other", "strict", "another time", "another")))
+    if asking and kind != "other":
+        more = draw(st.sampled_from(asking))
+        if kind == "another time":
+            more = re.sub(r"after \w+", f"after {draw(st.sampled_from(_WAITS))}", more)
+        else:
+            later = draw(escalations()) if kind == "another" else ""
+            more = re.sub(r"( @escalate\(.*?\))?\n", f"{later}\n", more, count=1)
     return base, more
 
 

@@ -23,8 +23,10 @@ from jitcloud.facts import Look, Surroundings
 from jitcloud.judge import LONGEST, Judge
 from jitcloud.ledger import Ledger
 from jitcloud.model import (
+    BROKER,
     Caller,
     EntitlementId,
+    Happening,
     PersonId,
     Request,
     RequestId,
@@ -33,7 +35,7 @@ from jitcloud.model import (
     Token,
 )
 from jitcloud.policy import Policy
-from jitcloud.ports import Mechanisms, SlotKinds, Store
+from jitcloud.ports import Change, Control, Mechanisms, SlotKinds, Store
 from jitcloud.providers.memory import KIND, MemoryAssignments, MemoryCloud, MemoryMechanism
 from jitcloud.stores.memory import MemoryStore
 from jitcloud.sweep import Swept, sweep
@@ -232,6 +234,15 @@ class World:
                 return
             self.time.forward(seconds=step)
         raise AssertionError(self.unfinished())
+
+    def forge(self, *what: Happening) -> None:
+        """Write to the deployment's own trail as whoever can write the record, and has no key."""
+        now = self.time()
+        controls, events = chain.seal_controls(
+            self.store.controls(), what, actor=BROKER, now=now, signer=None
+        )
+        self.store.commit(Change(control=Control(controls=controls, events=events)))
+        self.put_together()
 
     # ── What is true ─────────────────────────────────────────────────────────────────────────
 

@@ -171,10 +171,16 @@ def verify(request: Request, trail: Iterable[Sealed], verifier: Verifier | None)
 def verify_controls(
     known: Controls | None, trail: Iterable[Sealed], verifier: Verifier | None
 ) -> Controls | None:
-    """Check the deployment's own trail, as ``verify`` does a request's. Raises ``Tampered``."""
+    """Check the deployment's own trail, as ``verify`` does a request's. Raises ``Tampered``.
+
+    Whoever adopts a policy text and vouches for the trail so far, answers for it by the key that
+    is trusted now: so a key that was stolen can be left behind.
+    """
     folded: Controls | None = None
+    trail = tuple(trail)
+    vouched = _vouched(trail, verifier)
     for line in trail:
-        _check_line(CONTROLS, line, verifier)
+        _check_line(CONTROLS, line, verifier if line.event.seq > vouched else None)
         if folded is not None and line.event.at < folded.updated_at:
             unsigned.disbelieve(CONTROLS, line, "it is dated before the one it follows")
         folded = controls.fold(folded, line)
@@ -182,6 +188,22 @@ def verify_controls(
         message = "What holds for the whole deployment is not what its trail says."
         raise Tampered(message)
     return folded
+
+
+def _vouched(trail: Sequence[Sealed], verifier: Verifier | None) -> int:
+    """The sequence of the last event by which somebody vouched for what stands before it."""
+    for line in reversed(trail):
+        if (
+            verifier is not None
+            and isinstance(line.event.what, Adopted)
+            and line.event.what.vouched
+        ):
+            try:
+                _check_line(CONTROLS, line, verifier)
+            except Tampered:
+                continue
+            return line.event.seq - 1
+    return 0
 
 
 def _check_line(of: RequestId, line: Sealed, verifier: Verifier | None) -> None:
@@ -198,7 +220,7 @@ def _check_line(of: RequestId, line: Sealed, verifier: Verifier | None) -> None:
 def _check_signature(request: RequestId, line: Sealed, verifier: Verifier) -> None:
     if line.signature is None:
         # A refusal gives nothing to anybody, so one that is not signed does no harm.
-        if isinstance(line.event.what, DECISIVE) and not _refuses(line.event.what):
+        if must_be_signed(line.event.what):
             unsigned.disbelieve(request, line, "it is not signed")
         return
     try:
@@ -206,6 +228,11 @@ def _check_signature(request: RequestId, line: Sealed, verifier: Verifier) -> No
     except Tampered as exc:
         message = f"Event {line.event.seq} of request {request}: {exc}"
         raise Tampered(message) from exc
+
+
+def must_be_signed(what: Happening) -> bool:
+    """Whether an event is not believed without a signature."""
+    return isinstance(what, DECISIVE) and not _refuses(what)
 
 
 def _refuses(what: Happening) -> bool:

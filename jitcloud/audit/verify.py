@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from jitcloud import lifecycle
 from jitcloud.audit import chain, unsigned
 from jitcloud.errors import NotFound, Tampered
-from jitcloud.model import CONTROLS, Prolonged, Request, RequestId, Sealed
+from jitcloud.model import CONTROLS, Controls, Prolonged, Request, RequestId, Sealed
 from jitcloud.ports import Store, Verifier
 
 PAGE = 500
@@ -52,6 +52,8 @@ class Report:
     signed: int
     """Events that carry a signature; each of them was checked."""
     findings: tuple[Finding, ...]
+    policy: int = 0
+    """The highest number of a policy that any request was judged by."""
     unseen: tuple[str, ...] = UNSEEN
 
 
@@ -66,14 +68,27 @@ def verify_all(
     trail: tuple[Sealed, ...] = ()
     try:
         trail = store.control_events()
-        chain.verify_controls(store.controls(), trail, verifier)
+        known = chain.verify_controls(store.controls(), trail, verifier)
+        wrong = _set_back(report, known)
     except Tampered as exc:
-        finding = Finding(where=CONTROLS, message=str(exc))
+        wrong = str(exc)
+    if wrong:
+        finding = Finding(where=CONTROLS, message=wrong)
         report = replace(report, findings=(*report.findings, finding))
     return replace(
         report,
         events=report.events + len(trail),
         signed=report.signed + sum(line.signature is not None for line in trail),
+    )
+
+
+def _set_back(report: Report, known: Controls | None) -> str:
+    latest = 0 if known is None or known.policy is None else known.policy.number
+    if report.policy <= latest:
+        return ""
+    return (
+        f"Policy {report.policy} has judged, and the deployment's own trail knows of none after"
+        f" {latest}: its end was cut off, or it was set back."
     )
 
 
@@ -86,7 +101,7 @@ def verify_these(
 ) -> Report:
     """Verify the named requests. What is wrong with one keeps no other from being verified."""
     findings: list[Finding] = []
-    requests = events = signed = 0
+    requests = events = signed = policy = 0
     for name in ids:
         requests += 1
         try:
@@ -96,11 +111,18 @@ def verify_these(
             trail = _readable(store, name)
         else:
             findings += [Finding(where=name, message=m) for m in _neglected(store, request, now)]
+            policy = max(policy, 0 if request.policy is None else request.policy.number)
         events += len(trail)
         signed += sum(line.signature is not None for line in trail)
         if progress is not None:
             progress(requests)
-    return Report(requests=requests, events=events, signed=signed, findings=tuple(findings))
+    return Report(
+        requests=requests,
+        events=events,
+        signed=signed,
+        findings=tuple(findings),
+        policy=policy,
+    )
 
 
 def verified(

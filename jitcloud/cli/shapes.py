@@ -61,7 +61,9 @@ def of_request(request: Request) -> Table:
         "policy_sha256": None if request.policy is None else request.policy.sha256,
         "policy_number": None if request.policy is None else request.policy.number,
         "votes": [_of_vote(vote) for vote in request.votes],
-        "escalated": list(request.escalated),
+        "escalated": [
+            {"stage": stage, "to": _of_approver(who)} for stage, who in request.escalated
+        ],
         "extended_by": list(request.prolonged_by),
         "review_by": _iso(request.review_by),
         "review_missed": request.review_missed,

@@ -165,8 +165,8 @@ def _controlled(happening: Adopted | Stopped | Resumed | EndAll | AllEnding) -> 
             return f"activations go on for {said(scope)}{_because(reason)}."
         case EndAll(scope=scope, reason=reason):
             return f"{said(scope)} is to end{_because(reason)}."
-        case AllEnding(scope=scope, requests=requests):
-            return f"{said(scope)} is ending: {requests} request{'' if requests == 1 else 's'}."
+        case AllEnding(scope=scope):
+            return f"all of it is ending: {said(scope)}."
 
 
 def _broken(decision: BreakGlass) -> str:

@@ -42,6 +42,8 @@ class Adopted:
     before: PolicyRef | None
     after: PolicyRef
     reason: str = ""
+    vouched: bool = False
+    """Whether somebody answers for all that stands before, whoever signed it."""
     type: Literal["adopted"] = "adopted"
 
 
@@ -77,8 +79,6 @@ class AllEnding:
     """Everything that was to end has begun to; each request's own trail says when it had."""
 
     scope: Scope
-    requests: int
-    """How many there were."""
     type: Literal["all-ending"] = "all-ending"
 
 

@@ -34,6 +34,8 @@ class Mark:
     request: RequestId
     seq: int = 0
     """The last event that was passed on."""
+    told: tuple[PersonId, ...] = ()
+    """Who of the event after that was told already, or never can be; in that order."""
     warned: datetime | None = None
     """Of which deadline the holder was warned."""
     attempts: int = 0

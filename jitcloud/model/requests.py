@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from jitcloud.model.catalog import Entitlement
-from jitcloud.model.decisions import Ask, Decision, PolicyRef, Vote
+from jitcloud.model.decisions import Approver, Ask, Decision, PolicyRef, Vote
 from jitcloud.model.grants import Cause, Evidence, Guarantee, Places, Plan, State, Window
 from jitcloud.model.ids import Digest, PersonId, RequestId
 
@@ -36,8 +36,8 @@ class Request:
     """How many sets of credentials were begun."""
     credentials_dead_by: datetime | None = None
     """When the last of them has surely expired at the cloud."""
-    escalated: tuple[int, ...] = ()
-    """The stages whose waiting was escalated."""
+    escalated: tuple[tuple[int, Approver], ...] = ()
+    """Who has joined which stage, because it had waited for so long."""
     prolonged_by: tuple[RequestId, ...] = ()
     """The extensions that gave it its deadline, the last one last."""
     review_by: datetime | None = None

@@ -126,6 +126,10 @@ def fence(
         raise Conflict(
             "What holds for the deployment has changed meanwhile: read it again, then decide."
         )
+    if change.control_seq is not None and head(CONTROLS)[0] != change.control_seq:
+        raise Conflict(
+            "What holds for the deployment has changed meanwhile: read it again, then decide."
+        )
     for key, expected in expected_versions(change):
         if version(key) != expected:
             raise Conflict(f"Slot {key!r} has changed meanwhile: read it again, then decide.")

@@ -9,11 +9,12 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
@@ -22,9 +23,11 @@ from botocore.model import OperationModel
 from jitcloud.model import Cloud, Credentials, Entitlement, EntitlementId, GroupId, Privilege
 from jitcloud.providers.aws.clients import Clients
 from tests.aws.conftest import Aws, now, policy, unique
+from tests.docs.pages import blocks
 from tests.world import Time
 
 NOTHING = {"Effect": "Allow", "Action": "sts:GetCallerIdentity", "Resource": "*"}
+ANYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
 PEOPLE = ("ana", "ben", "caro")
 
 
@@ -50,7 +53,7 @@ def group(aws: Aws, *buckets: str) -> str:
     name = unique("group")
     arn = aws.iam().create_group(GroupName=name)["Group"]["Arn"]
     aws.iam().put_group_policy(
-        GroupName=name, PolicyName="rights", PolicyDocument=policy(*map(reading, buckets))
+        GroupName=name, PolicyName="rights", PolicyDocument=policy(NOTHING, *map(reading, buckets))
     )
     return arn
 
@@ -64,6 +67,21 @@ def reading(bucket: str) -> dict[str, object]:
 def rights(*statements: object) -> dict[str, object]:
     """The policy of an ``aws.iam-policy`` target."""
     return {"Version": "2012-10-17", "Statement": list(statements)}
+
+
+def documented(action: str, **names: str) -> list[dict[str, Any]]:
+    """The rights that the operations page asks for, where one of them is this action.
+
+    ``names`` says what stands for the names in capitals; several, with commas between, make a
+    statement apply to several. Without the condition that the emulator does not know.
+    """
+    (text,) = (b.text for b in blocks("docs/operations.md") if f'"{action}"' in b.text)
+    statements: list[dict[str, Any]] = json.loads(text)["Statement"]
+    for statement in statements:
+        statement.pop("Condition", None)
+        place = statement["Resource"].rpartition("/")[2]
+        statement["Resource"] = names[place.lower()].split(",")
+    return statements
 
 
 def an_entitlement(mechanism: str, /, **target: object) -> Entitlement:
@@ -204,6 +222,7 @@ class Proxy(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: Proxy
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))

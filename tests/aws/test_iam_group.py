@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from jitcloud.model import Cause, Credentials, Evidence, Request, State
+from jitcloud import slots
+from jitcloud.errors import CloudRefused
+from jitcloud.model import Credentials, Denied, Evidence, Request, State
 from jitcloud.providers.aws.clients import Clients
 from jitcloud.providers.aws.iam_group import KIND, GroupMembership, IamGroup
-from tests.aws.conftest import Aws, named
+from tests.aws.conftest import Aws, named, now, policy
 from tests.aws.iam_world import (
+    ANYTHING,
+    NOTHING,
     PEOPLE,
     Fault,
     Member,
     Proxy,
     behind,
     catalog,
+    counting,
+    documented,
     group,
     member,
     proxied,
@@ -84,29 +90,41 @@ class Here:
 
 
 @pytest.fixture
-def here(
-    aws: Aws, people: dict[str, Member], proxy: Proxy, reach: Clients, tmp_path: Path
-) -> Here:
+def here(aws: Aws, people: dict[str, Member], proxy: Proxy, reach: Clients, tmp_path: Path) -> Here:
     return a_broker(aws, people, proxy, reach, tmp_path)
 
 
-def a_broker(
-    aws: Aws, people: dict[str, Member], proxy: Proxy, reach: Clients, folder: Path
+def a_broker(  # noqa: PLR0913, PLR0917 - all that a test may want other than usual
+    aws: Aws,
+    people: dict[str, Member],
+    proxy: Proxy,
+    reach: Clients,
+    folder: Path,
+    through: str | None = None,
 ) -> Here:
     proxy.faults.clear()
     proxy.changes.clear()
     proxy.time = this_second()
     bucket = aws.bucket()
     arn = group(aws, bucket)
-    target = {"group_arn": arn, "users": {person: each.arn for person, each in people.items()}}
-    world = World(
-        folder,
-        time=proxy.time,
-        catalog_text=catalog(KIND, dev_read=target, prod_write=target),
-        mechanisms={KIND: IamGroup(reach)},
-        kinds_={KIND: GroupMembership(reach, settle=SETTLE)},
+    users = {person: each.arn for person, each in people.items()}
+    target = {"group_arn": arn, "users": users}
+    if through is not None:
+        target["account_role"] = through
+    return Here(
+        aws,
+        proxy,
+        people,
+        arn,
+        bucket,
+        World(
+            folder,
+            time=proxy.time,
+            catalog_text=catalog(KIND, dev_read=target, prod_write=target),
+            mechanisms={KIND: IamGroup(reach)},
+            kinds_={KIND: GroupMembership(reach, settle=SETTLE)},
+        ),
     )
-    return Here(aws, proxy, people, arn, bucket, world)
 
 
 # ── In, and out ──────────────────────────────────────────────────────────────────────────────
@@ -256,7 +274,6 @@ def _ended_is_never_said_while_access_can_come_back(here: Here, request: Request
         assert not (said and can_read)
         here.world.time.forward(seconds=1)
     assert said
-    assert here.proxy.faults == deque()
     here.world.verify_all()
 
 
@@ -292,14 +309,13 @@ def test_a_broker_that_may_not_look_any_more_says_so_and_not_that_access_is_gone
     broker = aws.user()
     here = a_broker(aws, people, proxy, behind(proxy, broker), tmp_path)
     request = here.world.ask(minutes=10)
-    name = named(aws.sts(broker).get_caller_identity()["Arn"])
-    aws.iam().put_user_policy(UserName=name, PolicyName="all", PolicyDocument=policy(NOTHING))
+    _may(aws, broker, NOTHING)
     here.give_back(request)
     assert here.world.now(request).state is State.ENDING
     assert "may list the groups of the user" in here.world.slot(request).trouble
     assert here.can_read()
 
-    aws.iam().put_user_policy(UserName=name, PolicyName="all", PolicyDocument=policy(ANYTHING))
+    _may(aws, broker, ANYTHING)
     here.world.time.forward(minutes=5)
     here.world.sweep_until_quiet()
     assert not here.can_read()
@@ -322,25 +338,66 @@ def test_each_step_is_one_call(here: Here, reach: Clients) -> None:
         assert calls == [call]
 
 
-def test_the_rights_in_operations_are_enough_for_a_whole_life_and_let_nobody_else_in(
+def test_the_rights_in_operations_are_enough_for_a_whole_life(
     aws: Aws, people: dict[str, Member], proxy: Proxy, tmp_path: Path
 ) -> None:
-    bare = a_broker(aws, people, proxy, behind(proxy, aws.broker), tmp_path)
-    users = [each.arn for each in people.values()]
-    narrow = aws.user(*group_rights([bare.group], users))
-    here = replace(bare, world=World(
-        tmp_path,
-        time=proxy.time,
-        catalog_text=bare.world.catalog_text,
-        mechanisms={KIND: IamGroup(behind(proxy, narrow))},
-        kinds_={KIND: GroupMembership(behind(proxy, narrow), settle=SETTLE)},
-    ))
+    broker = aws.user(NOTHING)
+    here = a_broker(aws, people, proxy, behind(proxy, broker), tmp_path)
+    users = ",".join(each.arn for each in people.values())
+    rights = documented("iam:AddUserToGroup", group=here.group, user=users)
+    # AWS judges a change of a group by the group, and the emulator by the user.
+    _may(aws, broker, *rights, {**rights[0], "Resource": users.split(",")})
     request = here.world.ask()
     assert request.state is State.ACTIVE
+    assert request.plan is not None
+    assert not any("could not look" in note for note in request.plan.notes)
     assert here.give_back(request).evidence is Evidence.SEEN_ABSENT
-    other = group(aws, here.bucket)
-    assert denied(
-        lambda: aws.iam(narrow).add_user_to_group(
-            GroupName=named(other), UserName=people["ana"].name
-        )
-    )
+
+
+def test_a_group_in_another_account_is_reached_through_a_role_there(
+    aws: Aws, proxy: Proxy, reach: Clients, tmp_path: Path
+) -> None:
+    far = replace(aws, account="999988887777")
+    trust = {
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:aws:iam::{aws.account}:root"},
+        "Action": "sts:AssumeRole",
+    }
+    people = {person: member(far) for person in PEOPLE}
+    here = a_broker(far, people, proxy, reach, tmp_path, through=far.role(trust=trust))
+    request = here.world.ask()
+    assert here.can_read()
+    assert here.give_back(request).evidence is Evidence.SEEN_ABSENT
+    assert not here.can_read()
+
+
+def test_where_the_broker_would_look_into_another_account_it_finds_nothing_out(
+    aws: Aws, proxy: Proxy, reach: Clients, tmp_path: Path
+) -> None:
+    far = replace(aws, account="999988887777")
+    here = a_broker(far, {person: member(far) for person in PEOPLE}, proxy, reach, tmp_path)
+    request = here.world.ask()
+    assert request.state is State.DENIED
+    assert "name an account_role there" in " ".join(_because(request))
+    place = here.world.mechanisms[KIND].places(request.entitlement, request.person).grant
+    assert place is not None
+    kind = here.world.kinds[KIND]
+    for call in (
+        lambda: kind.see(slots.at(place), now()),
+        lambda: kind.put(slots.at(place), (), now()),
+        lambda: kind.remove(slots.at(place)),
+    ):
+        with pytest.raises(CloudRefused, match="name an account_role there"):
+            call()
+
+
+def _because(request: Request) -> tuple[str, ...]:
+    """Why policy said no, or what is in the way."""
+    assert isinstance(request.decision, Denied)
+    return request.decision.because
+
+
+def _may(aws: Aws, credentials: Credentials, *statements: object) -> None:
+    """Let an IAM user do this from now on, and nothing else."""
+    name = named(aws.sts(credentials).get_caller_identity()["Arn"])
+    aws.iam().put_user_policy(UserName=name, PolicyName="all", PolicyDocument=policy(*statements))

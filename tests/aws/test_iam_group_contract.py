@@ -60,6 +60,8 @@ class TestGroupMembership(StandingSlotKindContract):
 
     @pytest.fixture
     def by_hand(self, aws: Aws, ana: Member) -> Callable[[Slot], None]:
-        return lambda slot: aws.iam().add_user_to_group(
-            GroupName=named(str(slot.where["group_arn"])), UserName=ana.name
-        )
+        def add(slot: Slot) -> None:
+            name = named(str(slot.where["group_arn"]))
+            aws.iam().add_user_to_group(GroupName=name, UserName=ana.name)
+
+        return add

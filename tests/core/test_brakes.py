@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -106,6 +105,7 @@ def test_ending_everything_ends_what_is_active_and_takes_back_what_waits(world: 
     assert world.cloud.who_can("reader") == {"ben"}
     assert world.now(others).state is State.ACTIVE
     assert world.ask().state is State.ACTIVE, "an end is no stop"
+    world.sweep()
     types = [line.event.what.type for line in world.store.control_events()]
     assert types == ["adopted", "end-all", "all-ending"]
     world.verify_all()
@@ -119,7 +119,7 @@ def test_whoever_braked_and_died_is_finished_by_the_next_sweep(
         died.setattr(braking, "finish", lambda *_: (0, ()))
         world.broker.end_all(caller("caro"), EVERYTHING, world.time(), "laptop stolen")
     assert world.now(active).state is State.ACTIVE
-    world.time.forward(seconds=1)
+    world.time.forward(seconds=10)
     later = world.ask("ben")
     world.sweep()
     world.time.forward(minutes=1)
@@ -137,10 +137,7 @@ def test_a_directory_that_is_broken_keeps_nothing_alive(world: World) -> None:
 def test_a_forged_resume_is_not_believed_and_nothing_is_granted_on_it(world: World) -> None:
 
     world.broker.stop(caller("ben"), EVERYTHING, world.time(), "leaked key")
-    unsigned = replace(world.ledger, signer=None)
-    what = Resumed(scope=EVERYTHING, reason="trust me")
-    unsigned.control(world.store.controls(), (what,), now=world.time())
-    world.put_together()
+    world.forge(Resumed(scope=EVERYTHING, reason="trust me"))
     with pytest.raises(Tampered, match="not signed"):
         world.ask()
 
@@ -149,10 +146,7 @@ def test_ends_go_on_though_the_deployments_own_trail_is_spoilt(world: World) -> 
 
     active = world.ask(minutes=10)
     world.broker.stop(caller("ben"), EVERYTHING, world.time(), "leaked key")
-    unsigned = replace(world.ledger, signer=None)
-    what = Resumed(scope=EVERYTHING, reason="trust me")
-    unsigned.control(world.store.controls(), (what,), now=world.time())
-    world.put_together()
+    world.forge(Resumed(scope=EVERYTHING, reason="trust me"))
     world.time.forward(minutes=10)
     world.sweep_until_quiet()
     assert world.now(active).state is State.ENDED

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from jitcloud.errors import Misconfigured, Tampered
-from jitcloud.model import Adopted, Decided, Denied, PolicyRef, State
+from jitcloud.audit import chain
+from jitcloud.errors import Conflict, Misconfigured, Tampered
+from jitcloud.model import BROKER, Adopted, Decided, Denied, PolicyRef, State
+from jitcloud.ports import Change, Move
 from tests.world import POLICY, World, caller
 
 OLD = POLICY
@@ -131,9 +133,12 @@ def test_a_process_that_lives_on_judges_by_the_new_text(world: World) -> None:
 def test_whoever_cannot_sign_takes_nothing_up(world: World) -> None:
     world.ask()
     put(world, NEW)
+    request = world.ask(what="prod-write")
+    put(world, NEWER)
     unsigned = replace(world.ledger, signer=None)
+    broker = replace(world.broker, ledger=unsigned)
     with pytest.raises(Misconfigured, match="was not taken up yet"):
-        replace(world.broker, ledger=unsigned).approve(caller("ben"), "01" * 13, world.time())  # type: ignore[arg-type] # no such request is reached
+        broker.approve(caller("ben"), request.id, world.time())
 
 
 def test_a_policy_taken_up_without_a_signature_is_not_believed(world: World) -> None:
@@ -142,9 +147,7 @@ def test_a_policy_taken_up_without_a_signature_is_not_believed(world: World) -> 
     known = world.store.controls()
     assert known is not None
     after = PolicyRef(sha256=world.broker.judge.policy.digest, number=2)
-    unsigned = replace(world.ledger, signer=None)
-    unsigned.control(known, (Adopted(before=known.policy, after=after),), now=world.time())
-    world.put_together()
+    world.forge(Adopted(before=known.policy, after=after))
     with pytest.raises(Tampered, match="not signed"):
         world.ask()
 
@@ -157,7 +160,12 @@ def test_a_decision_by_an_older_policy_does_not_follow_in_a_trail(world: World) 
     assert request.lapses_at is not None
     older = replace(request.policy, number=1)
     denied = Decided(decision=Denied(because=("No.",)), policy=older, lapses_at=request.lapses_at)
-    world.ledger.record(request, (denied,), now=world.time())
+    with pytest.raises(Conflict, match="judged by a newer policy"):
+        world.ledger.record(request, (denied,), now=world.time())
+    after, events = chain.seal(
+        request, request.id, (denied,), actor=BROKER, now=world.time(), signer=world.signer
+    )
+    world.store.commit(Change(moves=(Move(request=after, wake_at=None, events=events),)))
     world.put_together()
     with pytest.raises(Tampered, match="an older policy undoes"):
         world.ledger.verified(request.id, world.time())

@@ -31,9 +31,7 @@ def stopped(world: World) -> None:
 
 def write(world: World, *what: Happening) -> None:
     """Write to the trail as whoever can write the record, and has no key."""
-    unsigned = replace(world.ledger, signer=None)
-    unsigned.control(world.store.controls(), what, now=world.time())
-    world.put_together()
+    world.forge(*what)
 
 
 def test_ending_on_a_forged_trail_makes_nobody_believe_it(world: World) -> None:
@@ -104,5 +102,6 @@ def test_a_stolen_key_can_be_left_behind(world: World) -> None:
     with pytest.raises(Tampered, match="a key that is not trusted here"):
         world.ask()
     # Somebody has read what the old key signed, and answers for it by name.
-    world.broker.adopt(caller("caro"), world.time(), "the key was stolen; I have read the trail")
+    reason = "the key was stolen; I have read the trail"
+    world.broker.adopt(caller("caro"), world.time(), reason, vouched=True)
     assert world.ask().state is State.ACTIVE

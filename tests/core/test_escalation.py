@@ -119,12 +119,23 @@ def test_an_escalation_the_policy_no_longer_has_lets_nobody_join(world: World) -
     world.sweep()
     world.policy_text = POLICY.replace('@escalate("after 30m to platform")\n', "")
     world.put_together()
-    # The vote of a moment ago was asked for by the old text; the last one is judged by the new.
-    world.approve(request, "dora")
-    assert world.now(request).state is State.PENDING
-    assert may_say_yes(world, request) == {"ben", "caro"}
+    with pytest.raises(Refused, match="not among the people asked"):
+        world.approve(request, "dora")
     world.approve(request, "ben")
+    assert may_say_yes(world, request) == {"emil"}
     assert world.approve(request, "emil").state is State.ACTIVE
+
+
+def test_two_who_join_the_same_stage_at_different_times_are_both_told_of(tmp_path: Path) -> None:
+    second = POLICY.replace('"admin"', '"more"').replace("1 of leads then ", "")
+    second = second.replace("after 30m to platform", "after 60m to developers")
+    world = World(tmp_path, people_text=PEOPLE_TOO, policy_text=POLICY + second)
+    request = world.ask(what="prod-admin")
+    for _ in range(2):
+        world.time.forward(minutes=30)
+        world.sweep()
+    joined = [who.id for _, who in world.now(request).escalated]
+    assert joined == ["platform", "developers"]
 
 
 def test_the_requester_joins_nothing(tmp_path: Path) -> None:

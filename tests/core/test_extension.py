@@ -11,7 +11,7 @@ import pytest
 from jitcloud.asking import Wish
 from jitcloud.audit.verify import verified
 from jitcloud.errors import Conflict, Invalid, NotFound, Refused, Tampered
-from jitcloud.model import Extended, Prolonged, Request, State, Window
+from jitcloud.model import Ask, Extended, Facts, Prolonged, Request, State, Window
 from jitcloud.providers.memory import Fault
 from tests.world import CATALOG, World, caller
 
@@ -69,9 +69,8 @@ def test_nothing_lasts_longer_than_the_deployment_allows(tmp_path: Path) -> None
     request = world.ask(minutes=60)
     assert world.extend(request, minutes=60).state is State.EXTENDED
     refused = world.extend(request, minutes=1)
-    assert (
-        refused.reason == "With that it would last longer than 2h in all; ask anew after it ends."
-    )
+    assert refused.reason == "Nothing may last longer than 2h here, extensions included."
+    assert world.ask("ben", "dev-read", minutes=121).state is State.DENIED
 
 
 def test_two_extensions_that_wait_do_not_add_up(world: World) -> None:
@@ -84,18 +83,16 @@ def test_two_extensions_that_wait_do_not_add_up(world: World) -> None:
     assert deadline(world, request) == timedelta(hours=2)
 
 
-@pytest.mark.parametrize("over", ["given back", "revoked", "run out"])
+@pytest.mark.parametrize("over", ["given back", "revoked"])
 def test_what_is_over_is_not_extended(world: World, over: str) -> None:
     request = world.approve(world.ask(what="prod-write", minutes=60))
     extension = world.extend(request)
     match over:
         case "given back":
             world.give_back(request)
-        case "revoked":
+        case _:
             world.broker.revoke(caller("caro"), request.id, world.time(), "enough")
             world.advance.wake(request.id)
-        case _:
-            world.time.forward(hours=1)
     denied = world.approve(extension)
     assert denied.state is State.DENIED
     assert denied.reason == "The access that this would extend is over; ask for it anew."
@@ -103,6 +100,31 @@ def test_what_is_over_is_not_extended(world: World, over: str) -> None:
     assert not world.cloud.who_can("writer")
     with pytest.raises(Refused, match="nothing to extend"):
         world.extend(request)
+
+
+def test_nobody_is_asked_any_longer_for_more_of_what_is_over(world: World) -> None:
+    request = world.approve(world.ask(what="prod-write", minutes=60))
+    extension = world.extend(request)
+    world.time.forward(hours=1)
+    with pytest.raises(Refused, match="was not decided in time"):
+        world.approve(extension)
+    world.sweep_until_quiet()
+    assert world.now(extension).state is State.LAPSED
+
+
+def test_an_extension_judged_too_slowly_is_not_let_in(tmp_path: Path) -> None:
+    class Slow:
+        def __call__(self, ask: Ask, window: Window) -> Facts:  # noqa: ARG002 - it takes its time
+            if ask.extends is not None:
+                world.time.forward(minutes=2)
+            return Facts()
+
+    world = World(tmp_path, look=Slow())
+    request = world.ask(minutes=10)
+    world.time.forward(minutes=7)
+    assert world.extend(request).state is State.DENIED
+    world.sweep_until_quiet()
+    world.verify_all()
 
 
 def test_what_is_given_back_between_the_yes_and_the_commit_stays_given_back(world: World) -> None:

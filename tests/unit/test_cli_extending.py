@@ -120,6 +120,14 @@ def test_json_of_an_extension_and_of_what_it_extends(cli: CliWorld) -> None:
     assert more == {"asked": [], "reviewers": [], "hearing": [], "hints": [], "offers": []}
 
 
+def test_what_it_adds_up_to_is_told_in_whole_minutes(cli: CliWorld) -> None:
+    cli.time.forward(microseconds=400_000)  # deadlines are whole seconds, and starts are not
+    said = cli.jit("extend", cli.ask(), *BECAUSE, "--json", by="ana").json
+    assert said["duration"] == 3600
+    assert said["window"]["deadline"] == "2026-12-01T10:00:00Z"
+    assert "for:         1h in all\n" in cli.jit("show", said["id"], by="ana").out
+
+
 def test_lists_show_both(cli: CliWorld) -> None:
     name = cli.ask()
     extension = cli.extend(name)

@@ -107,7 +107,8 @@ class IdentityStore:
 
     def membership(self, group: str, user: str) -> Membership | None:
         """That membership, if there is one."""
-        return self._membership.get((group, user))
+        with self._agenda.moment():
+            return self._membership.get((group, user))
 
     def has(self, principal_type: PrincipalType, principal: str) -> bool:
         """Whether there is such a user or group."""
@@ -115,13 +116,15 @@ class IdentityStore:
 
     def people(self, principal_type: PrincipalType, principal: str) -> frozenset[str]:
         """Who is meant by a user or a group: the ids of users that exist."""
-        if principal_type == "USER":
-            return frozenset({principal} & self.users.keys())
-        return frozenset(user for group, user in self._membership if group == principal)
+        with self._agenda.moment():
+            if principal_type == "USER":
+                return frozenset({principal} & self.users.keys())
+            return frozenset(user for group, user in self._membership if group == principal)
 
     def groups_of(self, user: str) -> frozenset[str]:
         """The ids of the groups that a user is in."""
-        return frozenset(group for group, member in self._membership if member == user)
+        with self._agenda.moment():
+            return frozenset(group for group, member in self._membership if member == user)
 
     # ── What a call names ────────────────────────────────────────────────────────────────────
 

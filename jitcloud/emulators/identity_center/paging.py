@@ -43,13 +43,13 @@ def _begin(call: Call) -> tuple[str, int]:
     if token is None:
         return "", 0
     try:
-        said = json.loads(base64.urlsafe_b64decode(token))
-        digest, after, empty = said
+        digest, after, empty = json.loads(base64.urlsafe_b64decode(token))
+        begin = str(after), int(empty)
     except (ValueError, TypeError, binascii.Error):
         raise invalid("The NextToken is not one of ours.") from None
     if digest != _digest(call):
         raise invalid("The NextToken belongs to another request.")
-    return str(after), int(empty)
+    return begin
 
 
 def _token(call: Call, after: str, empty: int) -> str:

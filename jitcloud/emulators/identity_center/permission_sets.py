@@ -77,7 +77,8 @@ class PermissionSets:
 
     def role(self, account: str, arn: Arn) -> Role | None:
         """The role that a permission set is in an account, if it is provisioned there."""
-        return self._roles.get((account, arn))
+        with self._agenda.moment():
+            return self._roles.get((account, arn))
 
     def ensure(self, account: str, arn: Arn, at: datetime) -> Role:
         """The role in an account, which is made if it is not there yet."""

@@ -24,13 +24,14 @@ class IdentityCenterServer:
     def __init__(self, center: IdentityCenter) -> None:
         """Answer for this one. Starts nothing yet."""
         self.center = center
+        """Whom it answers for; may be replaced while it runs."""
         self.url = ""
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
 
     def start(self) -> Self:
         """Listen on a free port of 127.0.0.1."""
-        server = self._server = _Server(self.center)
+        server = self._server = _Server(self)
         self.url = f"http://127.0.0.1:{server.server_port}"
         self._thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
@@ -52,9 +53,9 @@ class IdentityCenterServer:
 
 
 class _Server(ThreadingHTTPServer):
-    def __init__(self, center: IdentityCenter) -> None:
+    def __init__(self, face: IdentityCenterServer) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.center = center
+        self.face = face
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -67,14 +68,14 @@ class _Handler(BaseHTTPRequestHandler):
             self._say(Reply(413, {"__type": "RequestEntityTooLargeException"}))
             return
         headers = {name.lower(): said for name, said in self.headers.items()}
-        reply = answered(self.server.center, headers, self.rfile.read(int(length)))
+        reply = answered(self.server.face.center, headers, self.rfile.read(int(length)))
         if reply is not None:
             self._say(reply)
 
     def date_time_string(self, timestamp: float | None = None) -> str:
         """The emulated time: clients compare it with their own."""
         del timestamp
-        return format_datetime(self.server.center.now(), usegmt=True)
+        return format_datetime(self.server.face.center.now(), usegmt=True)
 
     def log_message(self, *_: object) -> None:
         pass

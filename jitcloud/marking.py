@@ -1,0 +1,129 @@
+"""Keeps how far the telling of a request has come, and the lease of whoever is at it.
+
+A mark is written after some messages, not after each: what was sent since is all that a crash
+repeats.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from jitcloud.errors import Conflict
+from jitcloud.model import Mark, PersonId
+from jitcloud.ports import Clock, Store
+
+LEASE = timedelta(minutes=2)
+"""For so long nobody else takes up a request that is being worked off."""
+
+UNSAVED, UNSAVED_FOR = 10, timedelta(seconds=2)
+"""After so many messages, or when so much time has gone by, it is recorded who has theirs."""
+
+_TRIES = 5
+"""How often a mark is written again that commits make due meanwhile."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far one go at one request has come. Each write raises ``Conflict`` once it is lost."""
+
+    store: Store
+    clock: Clock
+    mark: Mark
+    """As it is stored."""
+    seq: int = field(init=False)
+    """The last event that is done with, stored or not."""
+    told: tuple[PersonId, ...] = field(init=False)
+    """Who of the event after that was told, stored or not."""
+    made_due: bool = field(default=False, init=False)
+    """Whether a commit has made the mark due meanwhile."""
+    _left: tuple[int, tuple[PersonId, ...]] | None = field(default=None, init=False)
+    _unsaved: int = field(default=0, init=False)
+    _saved_at: datetime = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.seq, self.told = self.mark.seq, self.mark.told
+        self._saved_at = self.clock()
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether it has gone on without somebody, and nobody else was reached since."""
+        return self._left is not None
+
+    def add(self, to: PersonId) -> None:
+        """Note who has been told, and record it before too much would be repeated."""
+        self.told = (*self.told, to)
+        self._unsaved += 1
+        if self._unsaved >= UNSAVED or self.clock() - self._saved_at >= UNSAVED_FOR:
+            self.save()
+
+    def pass_over(self, seq: int) -> None:
+        """Be done with an event."""
+        self.seq, self.told = seq, ()
+
+    def leave(self, seq: int) -> None:
+        """Go on without those who cannot be reached, but record it only once somebody else is."""
+        self._left = self.seq, self.told
+        self.pass_over(seq)
+
+    def confirm(self) -> None:
+        """Somebody was reached: so it was not the server that left the others without theirs."""
+        if self._left is not None:
+            self._left = None
+            self.save(attempts=0)
+
+    def hold(self) -> None:
+        """Lengthen the lease where it could run out under way."""
+        lease = self.mark.wake_at
+        if lease is not None and lease - self.clock() < LEASE / 2:
+            self.save()
+
+    def save(self, *, attempts: int | None = None, warned: datetime | None = None) -> None:
+        """Record how far it has come, and hold the lease for longer."""
+        kept = self.mark.attempts if attempts is None else attempts
+        wanted = replace(
+            self._so_far(),
+            attempts=kept,
+            warned=warned or self.mark.warned,
+            wake_at=self.clock() + LEASE,
+        )
+        self._put(wanted, holds=True)
+
+    def finish(self, *, attempts: int, trouble: str, wake_at: datetime | None) -> None:
+        """Record how far it has come, and give the lease back."""
+        wanted = replace(self._so_far(), attempts=attempts, trouble=trouble, wake_at=wake_at)
+        self._put(wanted, holds=False)
+
+    def _so_far(self) -> Mark:
+        seq, told = self._left or (self.seq, self.told)
+        return replace(self.mark, seq=seq, told=told)
+
+    def _put(self, wanted: Mark, *, holds: bool) -> None:
+        for _ in range(_TRIES):
+            try:
+                newer = replace(wanted, version=self.mark.version + 1)
+                self.store.put_mark(newer)
+            except Conflict:
+                # A commit has made the mark due, and changed nothing else of it. Anything else
+                # was another teller, who goes on from what is stored.
+                stored = self.store.mark(self.mark.channel, self.mark.request)
+                now = self.clock()
+                if stored is None or not is_due(stored, now) or not self._is_ours(stored):
+                    raise
+                self.made_due = True
+                self.mark = replace(self.mark, version=stored.version)
+                wanted = wanted if holds else replace(wanted, wake_at=now)
+            else:
+                self.mark = newer
+                self._unsaved, self._saved_at = 0, self.clock()
+                return
+        message = f"Request {self.mark.request} changes too fast to be told of; it is tried again."
+        raise Conflict(message)
+
+    def _is_ours(self, stored: Mark) -> bool:
+        return self.mark == replace(stored, wake_at=self.mark.wake_at, version=self.mark.version)
+
+
+def is_due(mark: Mark, now: datetime) -> bool:
+    """Whether a request is to be worked off."""
+    return mark.wake_at is not None and mark.wake_at <= now
