@@ -393,7 +393,11 @@ class Broker:
 
     def _reading(self) -> Judge:
         """Return what judges, for one decision: it asks the directory each question once."""
-        return replace(self.judge, ledger=self.ledger, directory=Remembering(self.judge.directory))
+        return replace(
+            bundles.renewed(self.judge),
+            ledger=self.ledger,
+            directory=Remembering(self.judge.directory),
+        )
 
 
 def _speaker(judge: Judge, caller: Caller) -> Person:

@@ -1,26 +1,25 @@
 """Tells people what concerns them, at least once: works off a request's events, in their order.
 
-How far it has come is kept in a mark, with a wake-up: a crash, a mail server that is down and
-a warning before a deadline are the same code. Ending access never waits for any of it.
+How far it has come is kept in a mark, with a wake-up: a crash, a mail server that is down or
+slow and a warning before a deadline are the same code. Ending access never waits for any of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from jitcloud import lifecycle, notices
-from jitcloud.errors import Conflict, Misconfigured, Refused, Tampered
-from jitcloud.model import Event, Mark, Notice, Request, RequestId
+from jitcloud.errors import JitError, Misconfigured, Refused, Tampered
+from jitcloud.marking import Progress, is_due
+from jitcloud.model import Event, Mark, Notice, PersonId, Request, RequestId
 from jitcloud.notices import AsOfNow, People
 from jitcloud.ports import Clock, Directory, Notifier, Store
 from jitcloud.text import printable, quoted
 
 CHANNEL = "notices"
-
-LEASE = timedelta(minutes=2)
-"""For so long nobody else takes up a request that is being worked off."""
 
 FIRST_RETRY, LAST_RETRY = timedelta(seconds=30), timedelta(minutes=30)
 
@@ -30,11 +29,11 @@ PAUSE = timedelta(seconds=30)
 STALE = timedelta(hours=24)
 """What is older is told to nobody: not after a restore, nor when mail is first configured."""
 
-ENOUGH = timedelta(seconds=30)
-"""When somebody is put off and so much time has gone by, the others of that event wait too."""
+ENOUGH = timedelta(seconds=15)
+"""For so long one request is worked off at a time: ends wait for the sweep that tells."""
 
 TRIES = 5
-"""How often an event is tried again for those few who cannot be reached when others were."""
+"""How often an event is tried again before those who cannot be reached keep others waiting."""
 
 _LONGEST_TROUBLE = 500
 
@@ -53,12 +52,14 @@ class Teller:
     def wake(self, request: RequestId) -> str:
         """Tell what was not told yet, if that is due; return who could not be told, and why.
 
-        What is put off for the first time is no trouble yet. Raises ``Conflict`` when another
-        teller took over, and ``Unavailable`` when the record cannot be reached.
+        What ``ENOUGH`` does not suffice for stays due; a message under way, and a warning, may
+        take longer. What is put off for the first time is no trouble yet. Raises ``Conflict``
+        when another teller took over, ``Unavailable`` when the record cannot be reached, and
+        ``Tampered`` when its mark cannot be read.
         """
         now = self.clock()
-        mark = self.store.mark(self.channel, request)
-        if mark is None or not _is_due(mark, now):
+        mark = self._mark(request)
+        if mark is None or not is_due(mark, now):
             return ""
         if self._paused_until is not None and now < self._paused_until:
             later = replace(mark, wake_at=self._paused_until, version=mark.version + 1)
@@ -67,11 +68,13 @@ class Teller:
         # A message must not be lost with the process that was to send it, so:
         #
         # 1. Take a lease. A crash after this leaves the request due at the lease's end.
-        # 2. Send what one event causes. A crash after this sends it once more.
-        # 3. Record that the event was passed on. A crash after this loses and repeats nothing.
+        # 2. Send messages. A crash after this sends once more what is not recorded: as many as
+        #    UNSAVED, at most.
+        # 3. Record who was told. A crash after this loses and repeats nothing.
         # 4. Set the next wake-up, which gives the lease back.
-        working = _Working(self, mark)
-        working.save()  # (1)
+        progress = Progress(self.store, self.clock, mark)
+        progress.save()  # (1)
+        working = _Working(self, progress, give_up=now + ENOUGH)
         working.work_off()  # (2) (3)
         return working.done()  # (4)
 
@@ -79,15 +82,16 @@ class Teller:
         """Spare all other requests the wait for a server that does not answer."""
         self._paused_until = self.clock() + PAUSE
 
-
-@dataclass(slots=True)
-class _Sent:
-    """What became of the messages of one event."""
-
-    taken: int = 0
-    put_off: int = 0
-    whole: bool = True
-    """Whether each of them was tried."""
+    def _mark(self, request: RequestId) -> Mark | None:
+        with _reading(request):
+            mark = self.store.mark(self.channel, request)
+        if mark is None or (mark.channel, mark.request) == (self.channel, request):
+            return mark
+        message = (
+            f"The mark of {self.channel} at request {printable(request)} was put there from"
+            " elsewhere; compare the record with a backup."
+        )
+        raise Tampered(message)
 
 
 @dataclass(slots=True)
@@ -95,33 +99,32 @@ class _Working:
     """One go at one request."""
 
     teller: Teller
-    mark: Mark
-    """As it is stored."""
-    seq: int = 0
-    """The last event that is done with, stored or not."""
-    again: bool = False
-    """Whether a commit has made the mark due meanwhile."""
-    stuck: bool = False
-    """Whether something is to be tried again."""
+    progress: Progress
+    give_up: datetime
+    """When nothing more is begun."""
+    tried: bool = False
+    """Whether any message was: however late it is, one is."""
     reached: bool = False
     """Whether any message was taken, or refused for good: somebody is there to take them."""
     refused: bool = False
+    stuck: bool = False
+    """Whether something is to be tried again."""
+    more: bool = False
+    """Whether time has run out over messages that went well: the next go has the rest."""
     troubles: list[str] = field(default_factory=list)
     warn_at: datetime | None = None
 
-    def __post_init__(self) -> None:
-        self.seq = self.mark.seq
-
     def work_off(self) -> None:
         people = AsOfNow(self.teller.directory)
+        request = self.progress.mark.request
         try:
-            steps = list(_steps(self.teller.store, self.mark.request))
+            with _reading(request):
+                steps = list(_steps(self.teller.store, request))
         except Tampered as exc:
-            self._trouble(str(exc))
-            self.stuck = True
+            self._stick(exc)
             return
         for before, event, after in steps:
-            if event.seq > self.seq and not self.stuck:
+            if event.seq > self.progress.seq and not (self.stuck or self.more):
                 self._pass_on(before, event, after, people)
         if steps:
             self._warn(steps[-1][2], people)
@@ -129,131 +132,133 @@ class _Working:
     def _pass_on(
         self, before: Request | None, event: Event, after: Request, people: People
     ) -> None:
-        if self.teller.clock() - event.at > STALE:
-            if self.mark.attempts and event.seq == self.mark.seq + 1:
-                self._trouble(f"Event {event.seq} was given up after a day. {self.mark.trouble}")
-            self.seq = event.seq
-            return
+        mark = self.progress.mark
         try:
-            wanted = notices.of(before, event, after, people)
-        except Misconfigured as exc:  # the directory cannot be read
-            self._trouble(str(exc))
-            self.stuck = True
+            with _reading(event.request):
+                is_stale = self.teller.clock() - event.at > STALE
+                wanted = () if is_stale else notices.of(before, event, after, people)
+        except (Misconfigured, Tampered) as exc:  # the directory cannot be read, or the record
+            self._stick(exc)
             return
-        sent = self._send(wanted)
-        # Trying again sends it again to those who have it: that must come to an end.
-        given_up = sent.taken and sent.whole and self.mark.attempts >= TRIES
-        self.stuck = sent.put_off > 0 and not given_up
-        if not self.stuck:
-            self.seq = event.seq
+        if is_stale:
+            if (mark.attempts or mark.told) and event.seq == mark.seq + 1:
+                said = f"Event {event.seq} was given up after a day. {mark.trouble}"
+                self._trouble(said.rstrip())
+            self.progress.pass_over(event.seq)
+            return
+        left = self._send_all(wanted)
+        if left is None:
+            self.more, self.stuck = self.reached, not self.reached
+        elif not left or (self._is_enough() and self.reached):
+            self.progress.pass_over(event.seq)
             if wanted:
-                self.save(attempts=0)
+                self.progress.save(attempts=0)
+        elif self._is_enough():
+            self.progress.leave(event.seq)
+            self.tried = False
+        else:
+            self.stuck = True
 
-    def _send(self, wanted: Sequence[Notice]) -> _Sent:
-        sent, began = _Sent(), self.teller.clock()
-        # Each try begins with another: one who is put off for ever keeps nobody else waiting.
-        first = self.mark.attempts % len(wanted) if wanted else 0
-        for notice in (*wanted[first:], *wanted[:first]):
-            self._hold()
-            try:
-                self.teller.notifier.send(notice)
-                sent.taken += 1
-                self.reached = True
-            except Refused as exc:
-                self._trouble(f"{quoted(notice.to)} was not told. {exc}")
-                self.refused = self.reached = True
-            except Misconfigured as exc:
-                self._trouble(f"{quoted(notice.to)} was not told yet. {exc}")
-                sent.put_off += 1
-                if not self.reached:
-                    self.teller.pause()
-                if not self.reached or self.teller.clock() - began > ENOUGH:
-                    sent.whole = False
-                    break
-        return sent
+    def _is_enough(self) -> bool:
+        """Whether those who could not be reached have kept others waiting for long enough."""
+        return bool(self.progress.told) and self.progress.mark.attempts >= TRIES
+
+    def _send_all(self, wanted: Sequence[Notice]) -> int | None:
+        """Return how many were put off; None where not all of them were tried in time."""
+        put_off = 0
+        for notice in _in_turn(wanted, self.progress.told, self.progress.mark.attempts):
+            if self.tried and self.teller.clock() >= self.give_up:
+                return None
+            if self._send(notice):
+                self.progress.add(notice.to)
+                continue
+            put_off += 1
+            if not self.reached and not self.progress.told:
+                self.teller.pause()
+                return put_off
+        return put_off
+
+    def _send(self, notice: Notice) -> bool:
+        """Return whether it is done with: it was taken, or refused for good."""
+        self.progress.hold()
+        self.tried = True
+        try:
+            self.teller.notifier.send(notice)
+        except Refused as exc:
+            self._trouble(f"{quoted(notice.to)} was not told. {exc}")
+            self.refused = True
+        except Misconfigured as exc:
+            self._trouble(f"{quoted(notice.to)} was not told yet. {exc}")
+            return False
+        self.reached = True
+        self.progress.confirm()
+        return True
 
     def _warn(self, request: Request, people: People) -> None:
-        at = notices.warn_at(request)
-        if at is None or request.window is None or self.mark.warned == request.window.deadline:
-            return
-        now = self.teller.clock()
-        if now < at:
-            self.warn_at = at
-        elif now < request.window.deadline:
-            try:
+        """Warn of the end, however late it is: a warning is good for minutes, and is but one."""
+        now, window = self.teller.clock(), request.window
+        try:
+            with _reading(request.id):
+                at = notices.warn_at(request)
+                if at is None or window is None or self.progress.mark.warned == window.deadline:
+                    return
+                if now < at:
+                    self.warn_at = at
+                if not at <= now < window.deadline:
+                    return
                 warning = notices.warning(request, people)
-            except Misconfigured as exc:
-                self._trouble(str(exc))
-                self.stuck = True
-                return
-            if self._send(() if warning is None else (warning,)).put_off:
-                self.stuck = True
-            else:
-                self.save(warned=request.window.deadline)
-
-    # ── The mark ─────────────────────────────────────────────────────────────────────────────
-
-    def save(self, *, attempts: int | None = None, warned: datetime | None = None) -> None:
-        """Record how far it has come, and hold the lease for longer."""
-        self._put(
-            replace(
-                self.mark,
-                seq=self.seq,
-                attempts=self.mark.attempts if attempts is None else attempts,
-                warned=warned or self.mark.warned,
-                wake_at=self.teller.clock() + LEASE,
-            ),
-            holds=True,
-        )
+        except (Misconfigured, Tampered) as exc:
+            self._stick(exc)
+            return
+        if warning is None or self._send(warning):
+            self.progress.save(warned=window.deadline)
+            return
+        self.stuck = True
+        if not self.reached:
+            self.teller.pause()
 
     def done(self) -> str:
         """Record how far it has come and when to go on; return what wants somebody's eye."""
-        now = self.teller.clock()
-        attempts = self.mark.attempts + 1 if self.stuck else 0
-        retry = now + _backoff(attempts) if self.stuck else None
-        wakes = [at for at in (retry, self.warn_at, now if self.again else None) if at is not None]
-        quiet = not self.troubles and not self.reached and not self.mark.attempts
-        self._put(
-            replace(
-                self.mark,
-                seq=self.seq,
-                attempts=attempts,
-                trouble=self.mark.trouble if quiet else " ".join(self.troubles)[:_LONGEST_TROUBLE],
-                wake_at=min(wakes, default=None),
-            ),
-            holds=False,
+        now, before = self.teller.clock(), self.progress.mark
+        attempts, again = 0, None
+        if self.more:
+            attempts, again = before.attempts, now
+        elif self.stuck or self.progress.doubtful:
+            attempts = before.attempts + 1
+            again = now + _backoff(attempts)
+        made_due = now if self.progress.made_due else None
+        wakes = [at for at in (again, self.warn_at, made_due) if at is not None]
+        trouble = " ".join(self.troubles)[:_LONGEST_TROUBLE]
+        quiet = not self.troubles and not self.reached and not before.attempts
+        self.progress.finish(
+            attempts=attempts,
+            trouble=before.trouble if quiet else trouble,
+            wake_at=min(wakes, default=None),
         )
-        first = self.stuck and attempts == 1 and not self.refused
-        return "" if first else " ".join(self.troubles)[:_LONGEST_TROUBLE]
+        first = self.more or (again is not None and attempts == 1)
+        return "" if first and not self.refused else trouble
 
-    def _hold(self) -> None:
-        lease = self.mark.wake_at
-        if lease is not None and lease - self.teller.clock() < LEASE / 2:
-            self.save()
-
-    def _put(self, wanted: Mark, *, holds: bool) -> None:
-        for _ in range(TRIES):
-            try:
-                newer = replace(wanted, version=self.mark.version + 1)
-                self.teller.store.put_mark(newer)
-            except Conflict:
-                # A commit has made the mark due, and changed nothing else of it. Anything else
-                # was another teller, who goes on from what is stored.
-                stored = self.teller.store.mark(self.mark.channel, self.mark.request)
-                now = self.teller.clock()
-                if stored is None or stored.seq != self.mark.seq or not _is_due(stored, now):
-                    raise
-                self.again = True
-                self.mark = replace(self.mark, version=stored.version)
-                wanted = wanted if holds else replace(wanted, wake_at=now)
-            else:
-                self.mark = newer
-                return
-        message = f"Request {self.mark.request} changes too fast to be told of; it is tried again."
-        raise Conflict(message)
+    def _stick(self, exc: JitError) -> None:
+        self._trouble(str(exc))
+        self.stuck = True
 
     def _trouble(self, why: str) -> None:
         self.troubles.append(printable(why))
+
+
+@contextmanager
+def _reading(request: RequestId) -> Iterator[None]:
+    """Raise ``Tampered`` for what can be decoded and means nothing, such as a time of no zone."""
+    try:
+        yield
+    except JitError:
+        raise
+    except (AttributeError, LookupError, OverflowError, TypeError, ValueError) as exc:
+        message = (
+            f"Nobody can be told of request {printable(request)}: what is recorded of it makes no"
+            f" sense ({type(exc).__name__}). See `jitcloud audit verify`."
+        )
+        raise Tampered(message) from exc
 
 
 def _steps(store: Store, request: RequestId) -> Iterator[tuple[Request | None, Event, Request]]:
@@ -265,10 +270,20 @@ def _steps(store: Store, request: RequestId) -> Iterator[tuple[Request | None, E
         before = after
 
 
-def _is_due(mark: Mark, now: datetime) -> bool:
-    return mark.wake_at is not None and mark.wake_at <= now
+def _in_turn(
+    wanted: Sequence[Notice], told: Sequence[PersonId], attempts: int
+) -> tuple[Notice, ...]:
+    """Return who is left, from the one after who was told last; one further at each new try.
+
+    So whoever is put off for ever keeps nobody else waiting.
+    """
+    last = told[-1] if told else None
+    after = next((at for at, notice in enumerate(wanted, 1) if notice.to == last), 0)
+    left = [notice for notice in (*wanted[after:], *wanted[:after]) if notice.to not in told]
+    first = attempts % len(left) if left else 0
+    return (*left[first:], *left[:first])
 
 
 def _backoff(attempts: int) -> timedelta:
-    doubled: timedelta = FIRST_RETRY * 2 ** min(attempts - 1, 10)
+    doubled: timedelta = FIRST_RETRY * 2 ** max(0, min(attempts - 1, 10))
     return min(doubled, LAST_RETRY)

@@ -20,11 +20,19 @@ from urllib.parse import parse_qs
 import pytest
 from botocore.model import OperationModel
 
-from jitcloud.model import Cloud, Credentials, Entitlement, EntitlementId, GroupId, Privilege
+from jitcloud.model import (
+    Cloud,
+    Credentials,
+    Entitlement,
+    EntitlementId,
+    GroupId,
+    Privilege,
+    Request,
+)
 from jitcloud.providers.aws.clients import Clients
-from tests.aws.conftest import Aws, now, policy, unique
+from tests.aws.conftest import Aws, named, now, policy, unique
 from tests.docs.pages import blocks
-from tests.world import Time
+from tests.world import Time, World
 
 NOTHING = {"Effect": "Allow", "Action": "sts:GetCallerIdentity", "Resource": "*"}
 ANYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
@@ -183,12 +191,20 @@ class Proxy(ThreadingHTTPServer):
         """Which changes were asked for, whatever became of them."""
         self._endpoint = endpoint_url.removeprefix("http://")
         self.time = time
+        """The clock of the broker that is tried just now."""
         self._late: list[tuple[datetime, _Request]] = []
         self._lock = threading.Lock()
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}"
+
+    def begin(self) -> Time:
+        """Forget what was tried before; return the clock for what is tried next."""
+        self.faults.clear()
+        self.changes.clear()
+        self.time = this_second()
+        return self.time
 
     def fault(self, action: str) -> Fault | None:
         with self._lock:
@@ -275,6 +291,46 @@ def behind(proxy: Proxy, credentials: Credentials) -> Clients:
         clients = Clients(clock=now, endpoint_url=proxy.url)
         clients.sts("aws")  # it has found its credentials now, and keeps them
         return clients
+
+
+@dataclass
+class Here:
+    """A broker over an emulated account, in which a grant lets somebody read a bucket."""
+
+    aws: Aws
+    proxy: Proxy
+    sessions: dict[str, Credentials]
+    """With which each person would use what is granted."""
+    bucket: str
+    world: World
+
+    def can_read(self, person: str = "ana") -> bool:
+        self.proxy.land()
+        return self.aws.can_read(self.sessions[person], self.bucket)
+
+    def give_back(self, request: Request) -> Request:
+        """Give back, and look again once IAM has had its time."""
+        self.world.give_back(request, request.person)
+        self.world.time.forward(seconds=60)
+        self.world.sweep()
+        return self.world.now(request)
+
+    def ended_is_never_said_while_access_can_come_back(self, request: Request) -> None:
+        said = False
+        for _ in range(60):
+            self.world.sweep()
+            can_read = self.can_read()
+            said = said or self.world.now(request).state.is_finished
+            assert not (said and can_read)
+            self.world.time.forward(seconds=1)
+        assert said
+        self.world.verify_all()
+
+
+def may(aws: Aws, credentials: Credentials, *statements: object) -> None:
+    """Let an IAM user do this from now on, and nothing else."""
+    name = named(aws.sts(credentials).get_caller_identity()["Arn"])
+    aws.iam().put_user_policy(UserName=name, PolicyName="all", PolicyDocument=policy(*statements))
 
 
 def this_second() -> Time:

@@ -127,7 +127,9 @@ def test_an_escalation_the_policy_no_longer_has_lets_nobody_join(world: World) -
 
 
 def test_two_who_join_the_same_stage_at_different_times_are_both_told_of(tmp_path: Path) -> None:
-    second = POLICY.replace('"admin"', '"more"').replace("1 of leads then ", "")
+    second = POLICY.replace('"admin"', '"more"').replace(
+        "1 of leads then 1 of security", "1 of platform"
+    )
     second = second.replace("after 30m to platform", "after 60m to developers")
     world = World(tmp_path, people_text=PEOPLE_TOO, policy_text=POLICY + second)
     request = world.ask(what="prod-admin")

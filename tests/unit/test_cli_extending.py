@@ -71,7 +71,7 @@ def test_what_a_colleague_gave_waits_for_a_colleague_and_says_who(cli: CliWorld)
         "because:     not done yet",
         "asked:       2026-12-01T09:00:00Z (now)",
         "policy:      after a yes from 1 of leads [prod-write]",
-        "lapses:      2026-12-02T09:00:00Z (in 1d)",
+        "lapses:      2026-12-01T09:30:00Z (in 30m)",
         "ended by:    the cloud itself, even if jitcloud is dead",
         "early end:   Giving back ends nothing early here.",
         "note:        A set lives a quarter of an hour.",
@@ -101,6 +101,7 @@ def test_json_of_an_extension_and_of_what_it_extends(cli: CliWorld) -> None:
     name = cli.ask()
     asked = cli.jit("extend", name, *BECAUSE, "--ticket", "T-2", "--json", by="ana").json
     first = cli.jit("show", name, "--json", by="ana").json
+    first_deadline = "2026-12-01T09:30:00Z"
     assert {key: asked[key] for key in first} == {
         **first,
         "id": asked["id"],
@@ -109,6 +110,7 @@ def test_json_of_an_extension_and_of_what_it_extends(cli: CliWorld) -> None:
         "justification": "not done yet",
         "ticket": "T-2",
         "extends": name,
+        "lapses_at": first_deadline,
         "extended_by": [],
         "guarantee": None,
         "residual": [],
@@ -272,7 +274,7 @@ def test_wait_ends_once_the_extension_is_let_in(cli: CliWorld) -> None:
     assert said.code == 0
     assert len(naps) == 3
     assert "state:       extended\n" in said.out
-    assert said.err == "pending, waits for 1 of leads · lapses in 1d\n"
+    assert said.err == "pending, waits for 1 of leads · lapses in 30m\n"
 
 
 def test_wait_ends_with_a_no(cli: CliWorld) -> None:

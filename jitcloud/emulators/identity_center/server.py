@@ -57,6 +57,9 @@ class _Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.face = face
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing: whoever asked has gone, and knows that."""
+
 
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
