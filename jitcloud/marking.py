@@ -6,11 +6,12 @@ repeats.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from jitcloud.errors import Conflict
-from jitcloud.model import Mark, PersonId
+from jitcloud.model import Mark, Notice, PersonId
 from jitcloud.ports import Clock, Store
 
 LEASE = timedelta(minutes=2)
@@ -49,6 +50,18 @@ class Progress:
     def doubtful(self) -> bool:
         """Whether it has gone on without somebody, and nobody else was reached since."""
         return self._left is not None
+
+    def left(self, wanted: Sequence[Notice]) -> tuple[Notice, ...]:
+        """Return what is to be sent yet: first to whoever follows the last one told.
+
+        Each new try begins one further, so whoever is put off for ever keeps nobody waiting.
+        """
+        last = self.told[-1] if self.told else None
+        after = next((at for at, notice in enumerate(wanted, 1) if notice.to == last), 0)
+        turn = (*wanted[after:], *wanted[:after])
+        left = tuple(notice for notice in turn if notice.to not in self.told)
+        first = self.mark.attempts % len(left) if left else 0
+        return left[first:] + left[:first]
 
     def add(self, to: PersonId) -> None:
         """Note who has been told, and record it before too much would be repeated."""

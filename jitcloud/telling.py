@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from jitcloud import lifecycle, notices
 from jitcloud.errors import JitError, Misconfigured, Refused, Tampered
 from jitcloud.marking import Progress, is_due
-from jitcloud.model import Event, Mark, Notice, PersonId, Request, RequestId
+from jitcloud.model import Event, Mark, Notice, Request, RequestId
 from jitcloud.notices import AsOfNow, People
 from jitcloud.ports import Clock, Directory, Notifier, Store
 from jitcloud.text import printable, quoted
@@ -85,13 +85,13 @@ class Teller:
     def _mark(self, request: RequestId) -> Mark | None:
         with _reading(request):
             mark = self.store.mark(self.channel, request)
-        if mark is None or (mark.channel, mark.request) == (self.channel, request):
-            return mark
-        message = (
-            f"The mark of {self.channel} at request {printable(request)} was put there from"
-            " elsewhere; compare the record with a backup."
-        )
-        raise Tampered(message)
+        if mark is not None and (mark.channel, mark.request) != (self.channel, request):
+            message = (
+                f"The mark of {self.channel} at request {printable(request)} is that of another;"
+                " compare the record with a backup."
+            )
+            raise Tampered(message)
+        return mark
 
 
 @dataclass(slots=True)
@@ -166,7 +166,7 @@ class _Working:
     def _send_all(self, wanted: Sequence[Notice]) -> int | None:
         """Return how many were put off; None where not all of them were tried in time."""
         put_off = 0
-        for notice in _in_turn(wanted, self.progress.told, self.progress.mark.attempts):
+        for notice in self.progress.left(wanted):
             if self.tried and self.teller.clock() >= self.give_up:
                 return None
             if self._send(notice):
@@ -268,20 +268,6 @@ def _steps(store: Store, request: RequestId) -> Iterator[tuple[Request | None, E
         after = lifecycle.fold(before, line)
         yield before, line.event, after
         before = after
-
-
-def _in_turn(
-    wanted: Sequence[Notice], told: Sequence[PersonId], attempts: int
-) -> tuple[Notice, ...]:
-    """Return who is left, from the one after who was told last; one further at each new try.
-
-    So whoever is put off for ever keeps nobody else waiting.
-    """
-    last = told[-1] if told else None
-    after = next((at for at, notice in enumerate(wanted, 1) if notice.to == last), 0)
-    left = [notice for notice in (*wanted[after:], *wanted[:after]) if notice.to not in told]
-    first = attempts % len(left) if left else 0
-    return (*left[first:], *left[:first])
 
 
 def _backoff(attempts: int) -> timedelta:

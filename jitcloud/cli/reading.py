@@ -98,6 +98,10 @@ def list_(  # noqa: PLR0913, PLR0917 - each one an option
     to_review: Annotated[
         bool, typer.Option("--to-review", help="Everybody's broken glass that you are to review.")
     ] = False,
+    unreviewed: Annotated[
+        bool,
+        typer.Option("--unreviewed", help="Everybody's broken glass that awaits anybody's review."),
+    ] = False,
     state: Annotated[
         str | None,
         typer.Option(metavar="STATE", help=f"Everybody's in this state: {', '.join(State)}."),
@@ -112,8 +116,10 @@ def list_(  # noqa: PLR0913, PLR0917 - each one an option
     program = program_of(context)
     if not 1 <= limit <= MOST:
         raise Invalid(f"--limit must be from 1 to {MOST}.")
-    if waiting + to_review + (state is not None or after is not None) > 1:
-        raise Invalid("--waiting, --to-review and --state (with --after) go one at a time.")
+    if waiting + to_review + unreviewed + (state is not None or after is not None) > 1:
+        raise Invalid(
+            "--waiting, --to-review, --unreviewed and --state (with --after) go one at a time."
+        )
     begin = None if after is None else parse_request_id(after)
     chosen = None if state is None else _state(state)
     with program.acting() as acting:
@@ -123,6 +129,8 @@ def list_(  # noqa: PLR0913, PLR0917 - each one an option
             found = deployment.broker.waiting_for(acting.caller, deployment.clock(), limit)
         elif to_review:
             found = acting.unreviewed()[:limit]
+        elif unreviewed:
+            found = deployment.broker.unreviewed()[:limit]
         else:
             page = (
                 deployment.broker.mine(acting.caller, limit, begin)
@@ -135,7 +143,7 @@ def list_(  # noqa: PLR0913, PLR0917 - each one an option
             say.as_json({"requests": requests, "after": following})
             return ExitCode.OK
         now = deployment.clock()
-        until = words.review_due if to_review else words.until
+        until = words.review_due if to_review or unreviewed else words.until
         rows = [_row(request, acting, until(request, now)) for request in found]
         if rows:
             say.table(["request", "state", "when", "who", "what", "because"], rows)

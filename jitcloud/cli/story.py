@@ -81,6 +81,8 @@ def told(line: Sealed, *, holds: bool | None) -> str:
     if line.signature is not None:
         mark = "holds" if holds else "DOES NOT HOLD"
         parts.append(f"[signature of {line.signature.key} {mark}]")
+    elif holds is False:
+        parts.append("[NOT SIGNED]")
     return " ".join(parts)
 
 
@@ -156,9 +158,11 @@ def what(happening: Happening) -> str:  # noqa: C901, PLR0911, PLR0912 - one arm
 
 def _controlled(happening: Adopted | Stopped | Resumed | EndAll | AllEnding) -> str:
     match happening:
-        case Adopted(before=before, after=after, reason=reason):
+        case Adopted(before=before, after=after, reason=reason, vouched=vouched):
             was = "" if before is None else f", after {before.number} ({before.sha256[:12]})"
-            return f"policy {after.number} judges ({after.sha256[:12]}){was}{_because(reason)}."
+            more = " Who says so answers for all that stands before." if vouched else ""
+            judges = f"policy {after.number} judges ({after.sha256[:12]}){was}{_because(reason)}"
+            return f"{judges}.{more}"
         case Stopped(scope=scope, reason=reason):
             return f"activations are stopped for {said(scope)}{_because(reason)}."
         case Resumed(scope=scope, reason=reason):

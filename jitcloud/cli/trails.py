@@ -22,7 +22,7 @@ class Trail:
 
     name: RequestId
     lines: tuple[tuple[Sealed, bool | None], ...]
-    """Each event, and whether its signature holds; None where it is not signed."""
+    """Each event, and whether its signature holds; None where none is needed, nor there."""
     trouble: str
     """Why it does not hold, if it does not."""
 
@@ -35,16 +35,22 @@ class Trail:
 
 def read(store: Store, verifier: Verifier, name: RequestId) -> Trail:
     """Read a trail and verify it. Raises ``NotFound``."""
-    from jitcloud.audit.verify import signature_holds  # noqa: PLC0415 - see TYPE_CHECKING
-
     lines = store.control_events() if name == CONTROLS else store.events(name)
     if not lines and name != CONTROLS:
         raise NotFound(f"There is no request {name} in this record.")
     return Trail(
         name=name,
-        lines=tuple((line, signature_holds(line, verifier)) for line in lines),
+        lines=tuple((line, _holds(line, verifier)) for line in lines),
         trouble=_trouble(store, verifier, name, lines),
     )
+
+
+def _holds(line: Sealed, verifier: Verifier) -> bool | None:
+    from jitcloud.audit.chain import must_be_signed  # noqa: PLC0415 - see TYPE_CHECKING
+    from jitcloud.audit.verify import signature_holds  # noqa: PLC0415
+
+    holds = signature_holds(line, verifier)
+    return False if holds is None and must_be_signed(line.event.what) else holds
 
 
 def extensions(store: Store, verifier: Verifier, parent: Trail) -> Iterator[Trail]:

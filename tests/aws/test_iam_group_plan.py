@@ -47,7 +47,7 @@ def test_a_plan_says_how_many_are_in_the_group_already(aws: Aws, clients: Client
     arn = group(aws)
     for _ in range(2):
         aws.iam().add_user_to_group(GroupName=named(arn), UserName=member(aws).name)
-    assert "In the group are 2 users now" in plan(clients, arn, member(aws).arn).notes[0]
+    assert "The group has 2 users already" in plan(clients, arn, member(aws).arn).notes[0]
 
 
 def test_a_plan_says_that_the_group_does_not_exist(aws: Aws, clients: Clients) -> None:

@@ -8,8 +8,9 @@ from jitcloud.errors import Misconfigured, Refused
 from jitcloud.model import PersonId, Place
 from jitcloud.providers.aws.clients import Clients
 from jitcloud.providers.aws.iam_group import KIND, IamGroup
+from jitcloud.providers.aws.iam_targets import GroupTarget
 from tests.aws.conftest import now
-from tests.aws.iam_world import an_entitlement
+from tests.aws.iam_world import an_entitlement, keys_on_page, needed, on_page
 
 GROUP = "arn:aws:iam::111122223333:group/team/on-call"
 ANA = "arn:aws:iam::111122223333:user/eng/ana.lima"
@@ -106,3 +107,14 @@ def test_however_a_group_and_a_user_are_written_they_are_one_place() -> None:
 def test_whoever_the_table_does_not_name_is_not_let_in(person: str) -> None:
     with pytest.raises(Refused, match="names no IAM user of yours for dev-read; ask whoever"):
         place(person)
+
+
+# ── What the page says ───────────────────────────────────────────────────────────────────────
+
+
+def test_the_keys_on_the_page_are_those_that_are_read() -> None:
+    assert keys_on_page("group_arn") == needed(GroupTarget)
+
+
+def test_the_entitlement_on_the_page_would_be_accepted() -> None:
+    assert groups.check(on_page(KIND)) == ()

@@ -14,9 +14,13 @@ from jitcloud.errors import Refused
 from jitcloud.model import PersonId, Place
 from jitcloud.providers.aws import timed_policy
 from jitcloud.providers.aws.clients import Clients
+from jitcloud.providers.aws.iam_outlook import MOST_USERS
 from jitcloud.providers.aws.iam_policy import KIND, IamPolicy
+from jitcloud.providers.aws.iam_room import MOST_GROUPS
+from jitcloud.providers.aws.iam_targets import PolicyTarget
 from tests.aws.conftest import now
-from tests.aws.iam_world import an_entitlement, rights
+from tests.aws.iam_world import an_entitlement, keys_on_page, needed, on_page, rights
+from tests.docs.pages import prose
 
 ROLE = "arn:aws:iam::111122223333:role/team/Operator"
 ANA = "arn:aws:iam::111122223333:user/ana"
@@ -282,3 +286,23 @@ def test_the_same_rights_of_the_same_principal_are_one_place_and_others_another(
 def test_whoever_the_table_does_not_name_gets_nothing() -> None:
     with pytest.raises(Refused, match="names no IAM user of yours"):
         place("caro", users={"ana": ANA})
+
+
+# ── What the page says ───────────────────────────────────────────────────────────────────────
+
+
+def test_the_keys_on_the_page_are_those_that_are_read() -> None:
+    assert keys_on_page("policy") == needed(PolicyTarget)
+
+
+def test_the_entitlement_on_the_page_would_be_accepted() -> None:
+    assert policies.check(on_page(KIND)) == ()
+
+
+def test_the_sizes_on_the_page_are_those_that_are_counted() -> None:
+    page = prose("docs/policy.md")
+    role, user = (timed_policy.MOST_CHARACTERS[kind] for kind in ("role", "user"))
+    assert f"IAM takes {role:,} characters of inline policies on a role and {user:,} on a" in page
+    assert (MOST_GROUPS, MOST_USERS) == (10, 5)
+    assert "lets a user into ten groups" in page
+    assert "only up to five are looked at" in page

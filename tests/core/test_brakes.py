@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from jitcloud import braking
 from jitcloud.controls import EVERYTHING
-from jitcloud.errors import Refused, Tampered
-from jitcloud.model import Reach, Resumed, Scope, State
+from jitcloud.errors import Misconfigured, Refused, Tampered
+from jitcloud.model import SKEW, Entitlement, EntitlementId, Plan, Reach, Resumed, Scope, State
+from jitcloud.providers.memory import KIND, MemoryMechanism
+from tests.core.test_break_glass import GLASS
 from tests.world import POLICY, World, caller
 
 RIGHTS = (
@@ -150,3 +154,126 @@ def test_ends_go_on_though_the_deployments_own_trail_is_spoilt(world: World) -> 
     world.time.forward(minutes=10)
     world.sweep_until_quiet()
     assert world.now(active).state is State.ENDED
+
+
+def test_what_is_stopped_cannot_be_had_by_breaking_the_glass(tmp_path: Path) -> None:
+    world = World(tmp_path, policy_text=RIGHTS + GLASS.removeprefix(POLICY))
+    world.broker.stop(caller("ben"), EVERYTHING, world.time(), "leaked key")
+    refused = world.ask(what="prod-write", incident="INC-9", break_glass=True)
+    assert refused.state is State.DENIED
+    assert "Activations are stopped" in refused.reason
+
+
+# ── While somebody is at the brake ───────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Slow(MemoryMechanism):
+    """A cloud that takes long to be asked: much can happen before it has answered."""
+
+    meanwhile: list[Callable[[], object]] = field(default_factory=list)
+
+    def plan(self, entitlement: Entitlement, duration: timedelta, now: datetime) -> Plan:
+        made = MemoryMechanism.plan(self, entitlement, duration, now)
+        while self.meanwhile:
+            self.meanwhile.pop()()
+        return made
+
+
+@pytest.mark.parametrize("extension", [False, True])
+def test_a_stop_holds_what_was_being_let_in_when_it_was_put_on(
+    tmp_path: Path, *, extension: bool
+) -> None:
+    slow = Slow()
+    world = World(tmp_path, policy_text=RIGHTS, mechanisms={KIND: slow})
+    request = world.ask(what="prod-write", minutes=60)
+    if extension:
+        request = world.extend(world.approve(request), minutes=60)
+    world.broker.approve(caller("ben"), request.id, world.time())
+    slow.meanwhile.append(
+        lambda: world.broker.stop(caller("caro"), EVERYTHING, world.time(), "leaked key")
+    )
+    assert world.advance.wake(request.id).state is State.SCHEDULED
+    world.sweep()
+    assert world.now(request).state is State.SCHEDULED
+    world.broker.resume(caller("caro"), EVERYTHING, world.time(), "rotated")
+    world.time.forward(minutes=1)
+    world.sweep()
+    assert world.now(request).state is (State.EXTENDED if extension else State.ACTIVE)
+
+
+def test_what_was_asked_for_before_an_end_and_recorded_after_it_ends_too(tmp_path: Path) -> None:
+    slow = Slow()
+    world = World(tmp_path, policy_text=RIGHTS, mechanisms={KIND: slow})
+    world.ask("caro")
+
+    def end_all() -> None:
+        world.time.forward(seconds=5)
+        world.broker.end_all(caller("ben"), EVERYTHING, world.time(), "laptop stolen")
+        world.sweep()
+
+    slow.meanwhile.append(end_all)
+    request = world.ask()
+    assert request.state is State.ACTIVE
+    world.sweep()
+    assert world.now(request).state is not State.ACTIVE
+    world.time.forward(minutes=1)
+    world.sweep_until_quiet()
+    assert not world.cloud.who_can("reader")
+    types = [line.event.what.type for line in world.store.control_events()]
+    assert types == ["adopted", "end-all", "all-ending"]
+
+
+@pytest.mark.parametrize("ahead", [SKEW, SKEW + timedelta(seconds=1)])
+def test_a_clock_that_is_a_little_ahead_gets_nobody_past_an_end(
+    world: World, ahead: timedelta
+) -> None:
+    world.ask("caro")  # so that the policy is known here, at this time
+    request = world.broker.request(
+        caller("ana"),
+        EntitlementId("dev-read"),
+        duration=timedelta(hours=1),
+        justification="testing",
+        now=world.time() + ahead,
+    )
+    world.broker.end_all(caller("ben"), EVERYTHING, world.time(), "laptop stolen")
+    state = world.now(request).state
+    assert state is (State.WITHDRAWN if ahead <= SKEW else State.SCHEDULED)
+
+
+# ── Where something else is wrong ────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("wrong", ["replaced", "forged"])
+def test_the_right_to_end_is_asked_for_though_nothing_can_be_judged(
+    world: World, wrong: str
+) -> None:
+    active = world.ask()
+    if wrong == "forged":
+        world.forge(Resumed(scope=EVERYTHING, reason="trust me"))
+    broker = world.broker
+    if wrong == "replaced":
+        world.policy_text += "// newer"
+        world.put_together()
+        world.ask("ben")
+    with pytest.raises(Refused, match="permit"):
+        broker.end_all(caller("ana"), EVERYTHING, world.time(), "now I may")
+    assert world.now(active).state is State.ACTIVE
+    broker.end_all(caller("ben"), EVERYTHING, world.time(), "laptop stolen")
+    assert world.now(active).state is State.ENDING
+
+
+def test_where_nothing_signs_one_stops_and_ends_and_resumes_nothing(world: World) -> None:
+    active = world.ask()
+    broker = replace(world.broker, ledger=replace(world.ledger, signer=None))
+    broker.stop(caller("ben"), EVERYTHING, world.time(), "leaked key")
+    broker.end_all(caller("ben"), EVERYTHING, world.time(), "leaked key")
+    assert world.now(active).state is State.ENDING
+    with pytest.raises(Misconfigured, match="Nothing signs here"):
+        broker.resume(caller("ben"), EVERYTHING, world.time(), "rotated")
+    world.put_together()
+    known = world.broker.brakes()
+    assert known is not None
+    assert [brake.scope for brake in known.stops] == [EVERYTHING]
+    world.broker.resume(caller("ben"), EVERYTHING, world.time(), "rotated")
+    assert world.ask().state is State.ACTIVE

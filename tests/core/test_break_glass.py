@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 
 from jitcloud.errors import Invalid, Refused, Tampered
-from jitcloud.model import BreakGlass, GlassBroken, Request, Reviewed, ReviewMissed, State
+from jitcloud.model import (
+    BreakGlass,
+    EntitlementId,
+    GlassBroken,
+    Request,
+    Reviewed,
+    ReviewMissed,
+    State,
+)
 from tests.world import PEOPLE, POLICY, World, caller
 
 GLASS = (
@@ -184,6 +192,74 @@ def test_what_the_glass_let_in_is_extended_only_by_the_glass_or_a_yes(world: Wor
     assert world.now(again).review_missed
     done = world.broker.review(caller("ben"), again.id, world.time(), fine=True, note="late")
     assert (done.state, done.review_by) == (State.EXTENDED, None)
+    world.verify_all()
+
+
+def test_nothing_is_reviewed_while_it_ends_and_so_it_ends(world: World) -> None:
+    request = broken(world, minutes=10)
+    world.broker.give_back(caller("ana"), request.id, world.time())
+    with pytest.raises(Refused, match="is ending just now; review it once that is done"):
+        world.broker.review(caller("ben"), request.id, world.time(), fine=True, note="fine")
+    reviewed = Reviewed(by=caller("ben").person, fine=True, note="fine", done=True)
+    for what in (reviewed, ReviewMissed()):
+        with pytest.raises(Tampered, match="cannot happen to a request that is ending"):
+            world.ledger.record(world.now(request), (what,), now=world.time())
+    world.sweep_until_quiet()
+    assert world.now(request).state is State.ENDED
+    world.broker.review(caller("ben"), request.id, world.time(), fine=True, note="fine")
+    world.verify_all()
+
+
+def test_a_glass_that_nobody_else_could_review_is_not_broken(world: World) -> None:
+    world.people_text = PEOPLE.replace(
+        '[groups.leads]\nmembers = ["ben", "caro"]', '[groups.leads]\nmembers = ["ben"]'
+    )
+    world.put_together()
+    refused = broken(world, person="ben")
+    assert refused.state is State.DENIED
+    assert refused.reason.startswith("Too few people besides yourself could review this")
+    assert broken(world).state is State.ACTIVE
+
+
+# ── A glass that the policy of later sees otherwise ──────────────────────────────────────────
+
+
+def test_what_waits_for_its_start_never_becomes_a_broken_glass(world: World) -> None:
+    request = world.ask(start=world.time() + timedelta(minutes=5))
+    world.policy_text = GLASS.removeprefix(POLICY).replace('"prod"', '"dev"')
+    world.put_together()
+    world.time.forward(minutes=5)
+    world.sweep()
+    assert world.now(request).state is State.DENIED
+    assert world.now(request).review_by is None
+
+
+def test_what_was_let_in_by_the_glass_is_reviewed_though_it_needs_none_by_now(
+    world: World,
+) -> None:
+    request = world.broker.request(
+        caller("ana"),
+        EntitlementId("prod-write"),
+        duration=timedelta(minutes=30),
+        justification="testing",
+        incident="INC-9",
+        break_glass=True,
+        now=world.time(),
+    )
+    world.policy_text = (
+        POLICY + '@id("all") permit (principal, action == Action::"activate", resource);'
+    )
+    world.put_together()
+    active = world.advance.wake(request.id)
+    assert active.state is State.ACTIVE
+    assert active.review_by is not None
+
+
+def test_what_a_colleague_gave_can_be_extended_by_the_glass_and_is_reviewed(world: World) -> None:
+    request = world.approve(world.ask(what="prod-write", minutes=30))
+    extension = world.extend(request, minutes=30, break_glass=True, incident="INC-9")
+    assert extension.state is State.EXTENDED
+    assert world.broker.unreviewed() == (extension,)
     world.verify_all()
 
 

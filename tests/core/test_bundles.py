@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from jitcloud.audit import chain
 from jitcloud.errors import Conflict, Misconfigured, Tampered
-from jitcloud.model import BROKER, Adopted, Decided, Denied, PolicyRef, State
+from jitcloud.library import Acting, Jitcloud
+from jitcloud.model import BROKER, Adopted, Decided, Denied, NeedsApproval, PolicyRef, State
 from jitcloud.ports import Change, Move
 from tests.world import POLICY, World, caller
 
@@ -128,6 +130,37 @@ def test_a_process_that_lives_on_judges_by_the_new_text(world: World) -> None:
     after = broker.approve(caller("ben"), request.id, world.time())
     assert after.policy is not None
     assert after.policy.number == 2
+
+
+def test_what_would_be_said_is_said_by_the_new_text_too(world: World) -> None:
+    request = world.ask(what="prod-write", minutes=30)
+    ask = (caller("ana"), request.entitlement.id, timedelta(minutes=30), world.time())
+    assert isinstance(world.broker.outlook(*ask).decision, NeedsApproval)
+    older = world.broker
+    put(world, NEWER)
+    newer = world.broker.judge.policy
+    broker = replace(older, judge=replace(older.judge, renew=lambda: newer))
+    assert isinstance(broker.outlook(*ask).decision, Denied)
+    denied = world.approve(request)
+    assert denied.state is State.DENIED
+    assert broker.advise(denied, world.time()) == world.broker.advise(denied, world.time())
+
+
+def test_going_back_is_for_operators_and_never_for_who_calls_a_service() -> None:
+    assert hasattr(Jitcloud, "adopt")
+    assert not hasattr(Acting, "adopt")
+
+
+def test_where_nothing_signs_nobody_goes_back(world: World) -> None:
+    world.ask()
+    put(world, NEW)
+    broker = replace(world.broker, ledger=replace(world.ledger, signer=None))
+    for vouched in (False, True):
+        with pytest.raises(Misconfigured, match="Nothing signs here"):
+            broker.adopt(caller("caro"), world.time(), "two were too many", vouched=vouched)
+    put(world, OLD)
+    assert world.ask().state is State.ACTIVE
+    assert [number for _, _, number, _ in adopted(world)] == [1]
 
 
 def test_whoever_cannot_sign_takes_nothing_up(world: World) -> None:

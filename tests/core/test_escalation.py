@@ -140,6 +140,24 @@ def test_two_who_join_the_same_stage_at_different_times_are_both_told_of(tmp_pat
     assert joined == ["platform", "developers"]
 
 
+def test_whom_a_new_text_lets_join_is_told_of_though_others_joined_by_the_old_one(
+    tmp_path: Path,
+) -> None:
+    text = POLICY.replace("1 of leads", "2 of leads")
+    world = World(tmp_path, people_text=PEOPLE_TOO, policy_text=text)
+    request = world.ask(what="prod-admin")
+    world.time.forward(minutes=30)
+    world.sweep()
+    world.policy_text = text.replace("30m to platform", "40m to security")
+    world.put_together()
+    world.approve(request, "ben")
+    world.time.forward(minutes=10)
+    world.sweep()
+    joined = [who.id for _, who in world.now(request).escalated]
+    assert joined == ["platform", "security"]
+    world.verify_all()
+
+
 def test_the_requester_joins_nothing(tmp_path: Path) -> None:
     text = POLICY.replace("to platform", "to developers")
     world = World(tmp_path, people_text=PEOPLE_TOO, policy_text=text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -11,9 +12,27 @@ import pytest
 from jitcloud.asking import Wish
 from jitcloud.audit.verify import verified
 from jitcloud.errors import Conflict, Invalid, NotFound, Refused, Tampered
-from jitcloud.model import Ask, Extended, Facts, Prolonged, Request, State, Window
+from jitcloud.model import (
+    Activating,
+    Ask,
+    Extended,
+    Facts,
+    Guarantee,
+    Places,
+    Prolonged,
+    Request,
+    State,
+    Window,
+)
 from jitcloud.providers.memory import Fault
-from tests.world import CATALOG, World, caller
+from tests.world import CATALOG, POLICY, World, caller
+
+POLICY_LONG = """
+@id("dev-long")
+@approval("1 of leads")
+permit (principal in Group::"developers", action == Action::"request",
+        resource in Environment::"dev");
+"""
 
 
 @pytest.fixture
@@ -188,6 +207,52 @@ def test_a_cloud_that_is_down_keeps_nobody_from_extending_or_ending(world: World
     assert not world.cloud.who_can("reader")
 
 
+def test_what_a_rule_gives_for_an_hour_takes_a_colleague_after_that(tmp_path: Path) -> None:
+    text = POLICY.replace('duration("8h")', 'duration("1h")') + POLICY_LONG
+    world = World(tmp_path, policy_text=text)
+    request = world.ask(minutes=50)
+    for total in (100, 150):
+        extension = world.extend(request, minutes=50)
+        assert extension.state is State.PENDING
+        assert world.approve(extension).state is State.EXTENDED
+        assert deadline(world, request) == timedelta(minutes=total)
+
+
+# ── While an extension is judged ─────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("what", ["given back", "extended for longer"])
+def test_what_changes_while_an_extension_is_judged_is_no_tampering(
+    tmp_path: Path, what: str
+) -> None:
+    meanwhile: list[Callable[[], object]] = []
+
+    def look(ask: Ask, _: Window) -> Facts:
+        while meanwhile and ask.extends:
+            meanwhile.pop()()
+        return Facts()
+
+    world = World(tmp_path, look=look)
+    request = world.ask(minutes=60)
+    short, long_ = (
+        world.broker.extend(caller("ana"), request.id, wish, world.time())
+        for wish in (
+            Wish(duration=timedelta(minutes=minutes), justification="not done yet")
+            for minutes in (5, 50)
+        )
+    )
+    if what == "given back":
+        meanwhile.append(lambda: world.broker.give_back(caller("ana"), request.id, world.time()))
+    else:
+        meanwhile.append(lambda: world.advance.wake(long_.id))
+    denied = world.advance.wake(short.id)
+    assert denied.state is State.DENIED
+    assert meanwhile == []
+    assert world.now(request).prolonged_by == (() if what == "given back" else (long_.id,))
+    world.sweep_until_quiet(step=60)
+    world.verify_all()
+
+
 # ── Whoever can write the record cannot make an extension up ─────────────────────────────────
 
 
@@ -239,3 +304,38 @@ def test_an_extension_is_never_activated_as_a_grant_nor_a_grant_extended_away(
     world.ledger.record(scheduled, (what,), now=world.time())
     with pytest.raises(Tampered, match="longer than was decided"):
         verified(world.store, extension.id, world.signer.verifier())
+
+
+def test_an_extension_is_never_access_of_its_own(world: World) -> None:
+    request = world.approve(world.ask(what="prod-write", minutes=60))
+    extension = world.extend(request)
+    world.broker.approve(caller("ben"), extension.id, world.time())
+    scheduled = world.now(extension)
+    assert scheduled.policy is not None
+    what = Activating(
+        window=Window(start=world.time(), deadline=world.time() + timedelta(minutes=30)),
+        places=Places(),
+        guarantee=Guarantee.BROKER,
+        residual=(),
+        policy=scheduled.policy,
+    )
+    world.ledger.record(scheduled, (what,), now=world.time())
+    with pytest.raises(Tampered):
+        verified(world.store, extension.id, world.signer.verifier())
+
+
+def test_an_extension_let_in_after_it_had_lapsed_proves_nothing(world: World) -> None:
+    request = world.approve(world.ask(what="prod-write", minutes=200))
+    extension = world.extend(request, minutes=30)
+    world.broker.approve(caller("ben"), extension.id, world.time())
+    scheduled = world.now(extension)
+    assert scheduled.policy is not None
+    assert request.window is not None
+    world.time.forward(hours=2)
+    later = replace(request.window, deadline=request.window.deadline + timedelta(minutes=30))
+    what = Extended(window=later, policy=scheduled.policy)
+    world.ledger.record(scheduled, (what,), now=world.time())
+    _forged(world, request, extension, 30)
+    for name in (extension.id, request.id):
+        with pytest.raises(Tampered, match="had lapsed"):
+            verified(world.store, name, world.signer.verifier())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import pytest
 from jitcloud.asking import Wish
 from jitcloud.directories.static import StaticDirectory
 from jitcloud.errors import Conflict, Refused, Unavailable
+from jitcloud.marking import LEASE
 from jitcloud.model import (
     GroupId,
     Mark,
@@ -24,98 +25,18 @@ from jitcloud.model import (
     Sealed,
     State,
 )
-from jitcloud.notifiers.memory import MemoryNotifier
-from jitcloud.ports import Notifier
 from jitcloud.sweep import sweep
-from jitcloud.telling import FIRST_RETRY, LAST_RETRY, LEASE, PAUSE, STALE, TRIES, Teller
+from jitcloud.telling import FIRST_RETRY, LAST_RETRY, PAUSE, STALE, TRIES
 from tests.faults import Killed, Switch
+from tests.told_world import PEOPLE, Post, Told, dies, down, fine, only
 from tests.world import World, caller
 
 MINUTE = timedelta(minutes=1)
-
-PEOPLE = """
-person = [
-  { id = "ana", name = "Ana", emails = ["ana@example.com"] },
-  { id = "ben", name = "Ben", emails = ["ben@example.com"] },
-  { id = "caro", name = "Caro", emails = ["caro@example.com"] },
-  { id = "dan", name = "Dan", emails = ["dan@example.com"] },
-]
-[groups]
-developers.members = ["ana", "ben", "caro", "dan"]
-leads.members = ["ben", "caro", "dan"]
-"""
-
-
-@dataclass
-class Post(MemoryNotifier):
-    """Takes messages, unless a test says otherwise."""
-
-    answer: Callable[[Notice], None] = lambda _notice: None
-    """Called before a message is taken; may raise."""
-
-    def __post_init__(self) -> None:
-        super().__init__()
-
-    def send(self, notice: Notice) -> None:
-        self.answer(notice)
-        super().send(notice)
-
-    def told(self) -> list[str]:
-        """Who was told, and in which event; and nobody of it twice, unless a test looks."""
-        return [notice.id.partition(".")[2] for notice in self.sent]
-
-
-@dataclass
-class Told(World):
-    """The small organisation, whose people are told."""
-
-    people_text: str = PEOPLE
-    post: Post = field(default_factory=Post)
-
-    def put_together(self) -> None:
-        super().put_together()
-        self.ledger = replace(self.ledger, channels=("notices",))
-        self.broker = replace(self.broker, ledger=self.ledger)
-        self.advance = replace(self.advance, ledger=self.ledger)
-        self.teller = self.a_teller()
-
-    def a_teller(self, notifier: Notifier | None = None) -> Teller:
-        """Make one as another process would."""
-        return Teller(self.store, self.directory, notifier or self.post, self.time)
-
-    def mark(self, request: Request) -> Mark:
-        mark = self.store.mark("notices", request.id)
-        assert mark is not None
-        return mark
-
-    def tell(self, *requests: Request) -> list[str]:
-        """Wake what is due; return what could not be told."""
-        return [self.teller.wake(request.id) for request in requests]
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> Told:
     return Told(tmp_path)
-
-
-def fine(_notice: Notice) -> None:
-    pass
-
-
-def dies(_notice: Notice) -> None:
-    raise Killed
-
-
-def down(_notice: Notice) -> None:
-    raise Unavailable("The mail server is down.")
-
-
-def only(person: str, error: Exception) -> Callable[[Notice], None]:
-    def answer(notice: Notice) -> None:
-        if notice.to == person:
-            raise error
-
-    return answer
 
 
 # ── Once, where nothing goes wrong ───────────────────────────────────────────────────────────
@@ -290,7 +211,8 @@ def test_a_slow_server_does_not_outlast_the_lease(world: Told) -> None:
         world.time.forward(seconds=50)
 
     world.post.answer = slow
-    world.tell(request)
+    for _ in range(3):
+        world.tell(request)
     assert len(left) == 3
     assert min(left) >= LEASE / 2
 
@@ -374,21 +296,68 @@ def test_who_is_refused_for_good_is_noted_and_the_others_are_told(world: Told) -
     assert mark.trouble == '"caro" was not told. No such mailbox.'
 
 
-def test_who_is_put_off_for_ever_keeps_nobody_waiting_and_is_given_up(world: Told) -> None:
+def until_enough(world: Told, request: Request) -> list[str]:
+    """Let it be tried as often as those who cannot be reached may keep others waiting."""
+    said = []
+    for _ in range(TRIES + 1):
+        said += world.tell(request)
+        wake_at = world.mark(request).wake_at
+        assert wake_at is not None
+        world.time.now = wake_at
+    return said
+
+
+def test_who_is_put_off_for_ever_gets_no_other_told_twice_and_is_given_up(world: Told) -> None:
     request = world.ask(what="prod-write")
     world.post.answer = only("ben", Unavailable("Mailbox full."))
-    for _ in range(TRIES + 3):
-        world.tell(request)
-        wake_at = world.mark(request).wake_at
-        if wake_at is None:
-            break
-        world.time.now = wake_at
+    said = until_enough(world, request)
+    assert said == ["", *['"ben" was not told yet. Mailbox full.'] * TRIES]
+    assert world.post.told() == ["2.caro", "2.dan"]
+    world.approve(request, "caro")
+    world.tell(request)
+    assert sorted(world.post.told()[2:]) == ["3.dan", "4.ana", "6.ana"]
     mark = world.mark(request)
-    assert (mark.seq, mark.wake_at) == (2, None)
-    assert mark.trouble == '"ben" was not told yet. Mailbox full.'
-    times = Counter(world.post.told())
-    assert times.keys() == {"2.caro", "2.dan"}
-    assert max(times.values()) <= TRIES + 1
+    assert (mark.seq, mark.told) == (2, ("dan",))  # ben's first, of the next event
+    assert mark.attempts == 1
+
+
+def test_while_nothing_else_waits_who_is_put_off_is_tried_for_a_day(world: Told) -> None:
+    request = world.ask(what="prod-write")
+    world.post.answer = only("ben", Unavailable("Mailbox full."))
+    until_enough(world, request)
+    assert world.mark(request).wake_at == world.time()
+    world.post.answer = fine
+    assert world.tell(request) == [""]
+    assert world.post.told() == ["2.caro", "2.dan", "2.ben"]
+    assert (world.mark(request).seq, world.mark(request).wake_at) == (2, None)
+
+
+def test_a_server_that_goes_down_amid_an_event_loses_nobody(world: Told) -> None:
+    request = world.ask(what="prod-write")
+    world.post.answer = only("ben", Unavailable("Down."))
+    world.tell(request)
+    world.post.answer = down
+    world.approve(request, "caro")
+    until_enough(world, request)
+    until_enough(world, request)
+    assert (world.mark(request).seq, world.mark(request).told) == (1, ("caro", "dan"))
+    world.post.answer = fine
+    world.tell(request)
+    wanted = ["2.ben", "2.caro", "2.dan", "3.ben", "3.dan", "4.ana", "6.ana"]
+    assert sorted(world.post.told()) == wanted
+
+
+def test_one_address_that_is_tried_again_alone_is_no_dead_server(world: Told) -> None:
+    request = world.ask(what="prod-write")
+    world.post.answer = only("ben", Unavailable("Mailbox full."))
+    world.tell(request)
+    world.time.now = world.time() + FIRST_RETRY
+    other = world.ask(what="prod-write")
+    world.tell(request, other)
+    assert [notice.to for notice in world.post.sent if notice.request == other.id] == [
+        "caro",
+        "dan",
+    ]
 
 
 # ── What is old ──────────────────────────────────────────────────────────────────────────────

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -198,6 +199,22 @@ def test_what_is_not_there_is_not_found(aws: Aws, other: dict[str, str]) -> None
             change(**other)
 
 
+def test_a_permission_set_may_go_while_it_is_being_assigned(aws: Aws) -> None:
+    place = {**aws.instance, "PermissionSetArn": aws.admins}
+    provisioned = aws.admin.provision_permission_set(
+        **place, TargetType="AWS_ACCOUNT", TargetId=PROD
+    )["PermissionSetProvisioningStatus"]["RequestId"]
+    request = aws.create()
+    aws.admin.delete_permission_set(**place)
+    aws.clock.tick(5)
+    assert aws.creation(request)["Status"] == "FAILED"
+    told = aws.admin.describe_permission_set_provisioning_status(
+        **aws.instance, ProvisionPermissionSetRequestId=provisioned
+    )
+    assert told["PermissionSetProvisioningStatus"]["Status"] == "FAILED"
+    assert aws.center.holders() == frozenset()
+
+
 def test_the_management_account_is_not_for_a_delegated_administrator(aws: Aws) -> None:
     management = aws.center.organization.management
     aws.create(TargetId=management)
@@ -223,6 +240,19 @@ def test_a_second_operation_on_an_assignment_conflicts_until_the_first_ends(aws:
     aws.create(PrincipalType="GROUP", PrincipalId=aws.team)
     aws.clock.tick(5)
     aws.delete()
+
+
+def test_of_several_at_once_one_gets_in(aws: Aws) -> None:
+    def attempt(_: int) -> str:
+        try:
+            return aws.create()
+        except aws.admin.exceptions.ConflictException:
+            return ""
+
+    with ThreadPoolExecutor(8) as threads:
+        requests = [request for request in threads.map(attempt, range(16)) if request]
+    assert len(requests) == 1
+    assert aws.center.calls["CreateAccountAssignment"] == 16
 
 
 def test_conflicts_may_reach_further(aws: Aws) -> None:

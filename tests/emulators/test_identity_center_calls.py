@@ -428,6 +428,42 @@ def test_where_a_permission_set_has_changed_since_is_told(aws: Aws) -> None:
     assert (latest(is_latest=True), latest(is_latest=False)) == ([], [PROD])
 
 
+def test_provisioning_may_be_refused_or_fail(aws: Aws) -> None:
+    place = {**aws.instance, "PermissionSetArn": aws.admins, "TargetType": "AWS_ACCOUNT"}
+    with pytest.raises(aws.admin.exceptions.ResourceNotFoundException):
+        aws.admin.provision_permission_set(**place, TargetId="999999999999")
+    aws.center.organization.set_state(PROD, "SUSPENDED")
+    answer = aws.admin.provision_permission_set(**place, TargetId=PROD)
+    with pytest.raises(aws.admin.exceptions.ConflictException):
+        aws.admin.provision_permission_set(**place, TargetId=PROD)
+    aws.clock.tick(5)
+    status = aws.admin.describe_permission_set_provisioning_status(
+        **aws.instance,
+        ProvisionPermissionSetRequestId=answer["PermissionSetProvisioningStatus"]["RequestId"],
+    )["PermissionSetProvisioningStatus"]
+    assert status["Status"] == "FAILED"
+    assert "Obtaining permissions to manage your AWS account" in status["FailureReason"]
+
+
+def test_what_a_delegated_administrator_may_not_manage_stays_as_it_is(aws: Aws) -> None:
+    aws.behaviour.delegated = True
+    aws.center.assign_by_hand(aws.ada, aws.admins, aws.center.organization.management)
+    with pytest.raises(aws.admin.exceptions.AccessDeniedException):
+        aws.admin.put_permissions_boundary_to_permission_set(
+            **aws.instance,
+            PermissionSetArn=aws.admins,
+            PermissionsBoundary={"ManagedPolicyArn": "arn:aws:iam::aws:policy/ReadOnlyAccess"},
+        )
+
+
+def test_what_aws_would_not_answer_is_said_to_be_the_emulators_fault(aws: Aws) -> None:
+    aws.center.store.add_user("a line\u2028separator")
+    with pytest.raises(ClientError) as raised:
+        aws.store.list_users(**aws.directory)
+    assert code(raised) == "EmulatorFault"
+    assert "does not match" in str(raised.value)
+
+
 # ── Pages ────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import combinations, permutations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jitcloud.approval import (
@@ -340,18 +340,24 @@ def test_the_same_approvers_keep_an_escalation_only_if_all_agree_on_it() -> None
     assert apart == approval([need(1, "a", later=after(5, "b")), need(1, "c")])
 
 
+MINUTES = (0, 4, 5, 8, 9, 12, 15, 20, 30, 60)
+"""Around the times after which drawn needs escalate, counted from different votes."""
+
+
 @st.composite
-def timed_votes(draw: st.DrawFn, voters: Mapping[PersonId, Person]) -> list[Vote]:
-    """Draw a vote of each, in any stage and at any time."""
-    return [
+def timed_votes(draw: st.DrawFn, voters: Mapping[PersonId, Person]) -> tuple[list[Vote], datetime]:
+    """Draw an instant, and a vote of each in any stage at any time before it."""
+    now = draw(st.sampled_from(range(len(MINUTES))))
+    cast = [
         Vote(
             by=name,
             stage=draw(st.integers(0, 1)),
-            at=at(draw(st.sampled_from((0, 4, 5, 9, 20)))),
+            at=at(MINUTES[draw(st.integers(0, now))]),
             reason="",
         )
         for name in voters
     ]
+    return cast, at(MINUTES[now])
 
 
 later = st.one_of(st.none(), st.builds(after, st.sampled_from((5, 9, 15)), st.sampled_from(GROUPS)))
@@ -376,20 +382,44 @@ crowds = st.lists(st.sets(st.sampled_from(GROUPS)), max_size=6).map(
 def test_a_new_rule_never_weakens_an_approval(
     old: list[Approval], new: Approval, voters: dict[PersonId, Person], data: st.DataObject
 ) -> None:
-    cast = data.draw(timed_votes(voters))
-    for now in (at(minutes) for minutes in (20, 25, 30, 60)):
-        if missing(combine([*old, new]), cast, voters, now) is None:
-            assert missing(combine(old), cast, voters, now) is None
-            for each in (*old, new):
-                assert missing(each, cast, voters, now) is None
+    cast, now = data.draw(timed_votes(voters))
+    if missing(combine([*old, new]), cast, voters, now) is None:
+        assert missing(combine(old), cast, voters, now) is None
+        for each in (*old, new):
+            assert missing(each, cast, voters, now) is None
+
+
+@settings(max_examples=300)
+@given(
+    st.integers(1, 2),
+    st.lists(
+        st.sampled_from([None, after(5, "b"), after(9, "b"), after(15, "b"), after(5, "c")]),
+        min_size=2,
+        max_size=3,
+    ),
+    st.lists(st.sampled_from("abbc"), min_size=1, max_size=3),
+    st.lists(st.sampled_from(MINUTES), min_size=3, max_size=3),
+    st.sampled_from(MINUTES),
+)
+def test_where_the_same_people_are_asked_nobody_joins_whom_one_rule_would_not_let(
+    count: int, each: list[Escalation | None], of: list[str], times: list[int], minutes: int
+) -> None:
+    asked = [approval([need(count, "a", later=later)]) for later in each]
+    voters = people(**{f"p{number}": name for number, name in enumerate(of)})
+    cast = [
+        vote
+        for name, given in zip(voters, times, strict=False)
+        for vote in votes((name, 0), minutes=min(given, minutes))
+    ]
+    if missing(combine(asked), cast, voters, at(minutes)) is None:
+        assert all(missing(one, cast, voters, at(minutes)) is None for one in asked)
 
 
 @given(st.lists(approvals, min_size=1, max_size=3), crowds, st.data())
 def test_the_order_of_the_rules_does_not_matter(
     asked: list[Approval], voters: dict[PersonId, Person], data: st.DataObject
 ) -> None:
-    cast = data.draw(timed_votes(voters))
-    now = at(data.draw(st.integers(20, 60)))
+    cast, now = data.draw(timed_votes(voters))
     one, other = (
         missing(combine(order), cast, voters, now) for order in (asked, list(reversed(asked)))
     )
@@ -398,22 +428,24 @@ def test_the_order_of_the_rules_does_not_matter(
         assert (one.stage, one.missing) == (other.stage, other.missing)
 
 
-@given(approvals, crowds, st.data(), st.integers(20, 60))
+@given(approvals, crowds, st.data(), st.sampled_from(MINUTES))
 def test_waiting_longer_never_asks_for_more(
     asked: Approval, voters: dict[PersonId, Person], data: st.DataObject, minutes: int
 ) -> None:
-    cast = data.draw(timed_votes(voters))
-    early, late = (missing(asked, cast, voters, at(when)) for when in (minutes, minutes + 20))
+    cast, now = data.draw(timed_votes(voters))
+    early, late = (
+        missing(asked, cast, voters, when) for when in (now, now + timedelta(minutes=minutes))
+    )
     if late is not None:
         assert early is not None
         assert (early.stage, -early.missing) <= (late.stage, -late.missing)
 
 
-@given(approvals, crowds, st.data(), st.integers(20, 60))
+@given(approvals, crowds, st.data())
 def test_nothing_changes_between_one_escalation_and_the_next(
-    asked: Approval, voters: dict[PersonId, Person], data: st.DataObject, minutes: int
+    asked: Approval, voters: dict[PersonId, Person], data: st.DataObject
 ) -> None:
-    cast, now = data.draw(timed_votes(voters)), at(minutes)
+    cast, now = data.draw(timed_votes(voters))
     joins = next_escalation(asked, cast, voters, REQUESTER, asked_at=NOW, now=now)
     until = at(600) if joins is None else joins - timedelta(microseconds=1)
     before = missing(asked, cast, voters, now)

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from jitcloud.model import State
-from tests.cli_world import HOSTILE, MARKUP, POLICY, CliWorld
+from jitcloud.audit import keys
+from jitcloud.audit.chain import seal_controls
+from jitcloud.model import BROKER, Reach, Resumed, Scope, State
+from jitcloud.ports import Change, Control
+from tests.cli_world import BRAKES, HOSTILE, MARKUP, POLICY, CliWorld
 
 NEW = POLICY.replace('"1 of resource.owner"', '"2 of resource.owner"')
 WHY = ("--because", "two were too many")
@@ -176,4 +179,77 @@ def test_a_text_that_is_broken_is_not_adopted(gone_back: CliWorld) -> None:
     said = cli.jit("policy", "adopt", *WHY, by="caro")
     assert (said.code, said.out) == (6, "")
     assert "this is not Cedar" in said.err
+    assert cli.recorded() == before
+
+
+# ── When a key was stolen ────────────────────────────────────────────────────────────────────
+
+
+def stolen(cli: CliWorld) -> None:
+    """Make a new key, and trust the old one no longer."""
+    for file in (cli.folder / "keys").iterdir():
+        file.unlink()
+    keys.create(cli.folder / "keys")
+
+
+def test_a_trail_by_a_key_that_is_trusted_no_longer_grants_nothing(cli: CliWorld) -> None:
+    active = cli.ask("prod-role")
+    stolen(cli)
+    before = cli.recorded()
+    for command in (
+        ("request", "dev-read", "--for", "5m", "--because", "x"),
+        ("policy", "adopt", *WHY),
+        ("brake", "show"),
+    ):
+        said = cli.jit(*command, by="ben")
+        assert (said.code, said.out) == (7, "")
+        assert "it is signed with a key that is not trusted here" in said.err
+    assert cli.recorded() == before
+    assert cli.jit("revoke", active, "--because", "the key was stolen", by="ben").code == 0
+
+
+def test_somebody_can_vouch_for_it_by_name_and_the_story_says_so(cli: CliWorld) -> None:
+    cli.ask()
+    stolen(cli)
+    why = ("--because", "I have read all of it")
+    said = cli.jit("policy", "adopt", "--vouch", *why, "--json", by="caro")
+    assert (said.code, said.json["number"]) == (0, 2)
+    told = cli.jit("audit", "show", "controls")
+    assert told.code == 0, told.err
+    first, second = told.out.splitlines()
+    assert first.endswith("DOES NOT HOLD]")
+    assert "caro (unsafe-local): policy 2 judges (" in second
+    assert "“I have read all of it”. Who says so answers for all that stands before." in second
+    assert second.endswith(" holds]")
+    assert cli.state(cli.ask()) is State.ACTIVE
+    assert "1 finding" in cli.jit("audit", "verify").out, "the request that the old key let in"
+
+
+def test_what_was_written_without_a_key_stands_out_for_whoever_vouches(cli: CliWorld) -> None:
+    cli.permit(BRAKES)
+    cli.jit("brake", "stop", "--everything", *WHY, by="ben")
+    with cli.opener(cli.folder) as jitcloud:
+        ledger = jitcloud.deployment.ledger
+        what = Resumed(scope=Scope(reach=Reach.EVERYTHING), reason="trust me")
+        after, events = seal_controls(
+            ledger.store.controls(), (what,), actor=BROKER, now=cli.time(), signer=None
+        )
+        ledger.store.commit(Change(control=Control(controls=after, events=events)))
+    told = cli.jit("audit", "show", "controls")
+    assert told.code == 7
+    assert told.out.splitlines()[-1] == (
+        "3. 2026-12-01T09:00:00Z jitcloud: activations go on for everything: “trust me”."
+        " [NOT SIGNED]"
+    )
+    assert told.out.count(" holds]") == 2
+
+
+def test_vouching_needs_a_reason_that_can_be_read(cli: CliWorld) -> None:
+    cli.ask()
+    stolen(cli)
+    before = cli.recorded()
+    for text, message in HOSTILE:
+        said = cli.jit("policy", "adopt", "--vouch", "--because", text, by="caro")
+        assert (said.code, said.out) == (2, "")
+        assert f"The reason {message}" in said.err
     assert cli.recorded() == before

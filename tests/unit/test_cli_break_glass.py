@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from jitcloud.model import State
+from jitcloud.providers.memory import Fault
 from tests.cli_world import GLASS, HOSTILE, MARKUP, CliWorld
 
 NAME = "01JD8Z6N3V5E6X7Y8Z9ABCDEFG"
@@ -198,11 +199,37 @@ def test_a_missed_review_is_shown_as_missed(cli: CliWorld) -> None:
 
 
 def test_it_goes_with_no_other_choice(cli: CliWorld) -> None:
-    for more in (("--waiting",), ("--state", "active"), ("--after", NAME)):
+    choices = "--waiting, --to-review, --unreviewed and --state (with --after)"
+    for more in (("--waiting",), ("--unreviewed",), ("--state", "active"), ("--after", NAME)):
         said = cli.jit("list", "--to-review", *more, by="ben")
         assert (said.code, said.out) == (2, "")
-        message = "--waiting, --to-review and --state (with --after) go one at a time."
-        assert said.err == f"jitcloud: {message}\n"
+        assert said.err == f"jitcloud: {choices} go one at a time.\n"
+
+
+def test_everybodys_unreviewed_glass_is_listed_for_anybody(cli: CliWorld) -> None:
+    mine, bens = cli.broken(), cli.broken("--for", "5m", by="ben")
+    lines = cli.jit("list", "--unreviewed", by="ana").out.splitlines()
+    assert [line.split("  ")[0] for line in lines[1:]] == [mine, bens]
+    assert all("due in 1d" in line for line in lines[1:])
+    cli.jit("review", mine, "--because", "it was on fire", by="ben")
+    shown = cli.jit("list", "--unreviewed", "--json", by="ana").json
+    assert [each["id"] for each in shown["requests"]] == [bens]
+
+
+def test_what_ends_just_now_is_reviewed_once_it_has(cli: CliWorld) -> None:
+    glass = ("--for", "30m", "--because", "x", "--break-glass", "--incident", "INC-9", "--json")
+    name = cli.jit("request", "prod-role", *glass, by="ana").json["id"]
+    cli.cloud.faults.append(Fault.REFUSED)
+    cli.jit("give-back", name, by="ana")
+    assert cli.state(name) is State.ENDING
+    said = cli.jit("review", name, "--because", "it was on fire", by="ben")
+    assert (said.code, said.out) == (3, "")
+    assert said.err == (
+        f"jitcloud: Request {name} is ending just now; review it once that is done.\n"
+    )
+    cli.time.forward(minutes=1)
+    cli.jit("sweep")
+    assert cli.jit("review", name, "--because", "it was on fire", by="ben").code == 0
 
 
 # ── Reviewing ────────────────────────────────────────────────────────────────────────────────

@@ -61,6 +61,8 @@ class Assignments:
 
     def create(self, assignment: Assignment, at: datetime) -> str | None:
         """What a create does when it ends; or why it cannot."""
+        if assignment.permission_set not in self.sets.all:
+            return "Received a 404 status error: the permission set was deleted."
         reason = self._unreachable(assignment)
         if reason is None:
             self.add(assignment, at)

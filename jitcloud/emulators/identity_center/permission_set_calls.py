@@ -119,6 +119,8 @@ class PermissionSetCalls:
             told["AccountId"] = target
 
         def effect(at: datetime) -> str | None:
+            if found.arn not in self._sets.all:
+                return "Received a 404 status error: the permission set was deleted."
             for account in self._accounts_of(found.arn) if target is None else [target]:
                 reason = self._organization.unmanageable(account)
                 if reason is not None:

@@ -53,6 +53,8 @@ class IdentityCenterServer:
 
 
 class _Server(ThreadingHTTPServer):
+    request_queue_size = 64
+
     def __init__(self, face: IdentityCenterServer) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.face = face

@@ -63,8 +63,8 @@ def group_plan(clients: Clients, target: GroupTarget) -> Plan:
             return
         if group.members:
             found.notes.append(
-                f"In the group are {group.members} users now; none that is there before a grant "
-                "is taken out after it."
+                f"The group has {group.members} users already; whoever was in it before a grant "
+                "stays in it."
             )
         _users(target.users, found, lambda user: _cannot_join(room, user, target.group))
 

@@ -102,7 +102,7 @@ class Room:
 
     def _in_time(self) -> None:
         if self.clients.clock() > self._until - CALL:
-            raise Throttled("IAM answers too slowly just now; it is tried again by itself.")
+            raise Throttled("IAM answers too slowly just now; try again shortly.")
 
 
 def groups_of(
@@ -144,5 +144,3 @@ def _trusted(trust: object) -> Iterator[str]:
         yield from texts(who)
         for named in who.values() if isinstance(who, dict) else ():
             yield from texts(named)
-        if "NotPrincipal" in statement:
-            yield "*"

@@ -141,6 +141,39 @@ class Several(Opened):
         assert store.controls() is None
         assert store.control_events() == ()
 
+    def test_a_commit_may_rest_on_where_the_deployments_trail_stands(self, store: Store) -> None:
+        store.commit(replace(asked(1), control_seq=0))
+        store.commit(Change(control=controlled(), control_seq=0))
+        after = controlled().controls
+        store.commit(replace(asked(2), control_seq=after.seq))
+        assert store.controls() == after
+        assert store.control_events() == controlled().events
+        assert store.ids(10) == (request_id(1), request_id(2))
+
+    def test_a_commit_fails_that_rests_on_another_state_of_the_deployments_trail(
+        self, store: Store
+    ) -> None:
+        store.commit(asked(1))
+        change = replace(
+            together(then(the_request(asked(1))), asked(2)),
+            slots=(a_slot(1),),
+            channels=("notices",),
+        )
+        before = _everything(store)
+        refuses(store, replace(change, control_seq=1))
+        assert _everything(store) == before
+        first = controlled()
+        second = controlled(first.controls, a_stop("more"), a_stop("and more"))
+        for control in (first, second):
+            store.commit(Change(control=control))
+        before = _everything(store)
+        for stale in (0, first.controls.seq, second.controls.seq - 1, second.controls.seq + 1):
+            refuses(store, replace(change, control_seq=stale))
+            more = controlled(second.controls, a_stop("what rests on nothing"))
+            refuses(store, Change(control=more, control_seq=stale))
+        assert _everything(store) == before
+        store.commit(replace(change, control_seq=second.controls.seq))
+
 
 def _everything(store: Store) -> list[object]:
     """What these tests could have changed."""
