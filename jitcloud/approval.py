@@ -154,9 +154,9 @@ def can_be_met(
     """Whether enough different people could say yes, each once, the requester left out.
 
     ``members_of`` names those who may vote now: the caller leaves the disabled out, and may do so
-    one by one, for no more are looked at than are needed. Whoever would
-    only join later does not count: an escalation is for those asked who do not answer, and not
-    for a quorum that was out of reach from the beginning.
+    one by one, for no more are looked at than are needed. Whoever would only join later does not
+    count: an escalation is for those asked who do not answer, and not for a quorum that was out
+    of reach from the beginning.
     """
     _refuse_empty(approval)
     needs = [need for stage in approval.stages for need in stage.needs]

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from jitcloud import lifecycle, notices
 from jitcloud.errors import JitError, Misconfigured, Refused, Tampered
 from jitcloud.marking import Progress, is_due
-from jitcloud.model import Event, Mark, Notice, Request, RequestId
+from jitcloud.model import Event, Mark, Notice, PersonId, Request, RequestId
 from jitcloud.notices import AsOfNow, People
 from jitcloud.ports import Clock, Directory, Notifier, Store
 from jitcloud.text import printable, quoted
@@ -107,6 +107,8 @@ class _Working:
     reached: bool = False
     """Whether any message was taken, or refused for good: somebody is there to take them."""
     refused: bool = False
+    put_off: set[PersonId] = field(default_factory=set)
+    """Who could not be reached: of a later event they come last, lest they look like all."""
     stuck: bool = False
     """Whether something is to be tried again."""
     more: bool = False
@@ -166,13 +168,15 @@ class _Working:
     def _send_all(self, wanted: Sequence[Notice]) -> int | None:
         """Return how many were put off; None where not all of them were tried in time."""
         put_off = 0
-        for notice in self.progress.left(wanted):
+        in_turn = self.progress.left(wanted)
+        for notice in sorted(in_turn, key=lambda notice: notice.to in self.put_off):
             if self.tried and self.teller.clock() >= self.give_up:
                 return None
             if self._send(notice):
                 self.progress.add(notice.to)
                 continue
             put_off += 1
+            self.put_off.add(notice.to)
             if not self.reached and not self.progress.told:
                 self.teller.pause()
                 return put_off

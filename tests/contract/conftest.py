@@ -4,5 +4,6 @@ import pytest
 
 pytest.register_assert_rewrite("tests.contract.directories")
 pytest.register_assert_rewrite("tests.contract.notifiers")
+pytest.register_assert_rewrite("tests.contract.slot_kinds")
 pytest.register_assert_rewrite("tests.contract.stores")
 pytest.register_assert_rewrite("tests.contract.tickets")

@@ -12,7 +12,18 @@ import pytest
 from jitcloud import braking
 from jitcloud.controls import EVERYTHING
 from jitcloud.errors import Misconfigured, Refused, Tampered
-from jitcloud.model import SKEW, Entitlement, EntitlementId, Plan, Reach, Resumed, Scope, State
+from jitcloud.model import (
+    SKEW,
+    Entitlement,
+    EntitlementId,
+    PersonId,
+    Places,
+    Plan,
+    Reach,
+    Resumed,
+    Scope,
+    State,
+)
 from jitcloud.providers.memory import KIND, MemoryMechanism
 from tests.core.test_break_glass import GLASS
 from tests.world import POLICY, World, caller
@@ -180,11 +191,25 @@ class Slow(MemoryMechanism):
         return made
 
 
-@pytest.mark.parametrize("extension", [False, True])
+@dataclass(frozen=True)
+class SlowSessions(Slow):
+    """Hands out sessions: nothing is done at the cloud before they are asked for."""
+
+    def places(self, entitlement: Entitlement, person: PersonId) -> Places:  # noqa: ARG002 - none
+        return Places()
+
+
+@pytest.mark.parametrize(
+    ("slow", "extension"),
+    [
+        pytest.param(Slow(), False, id="place"),
+        pytest.param(SlowSessions(), False, id="session"),
+        pytest.param(Slow(), True, id="extension"),
+    ],
+)
 def test_a_stop_holds_what_was_being_let_in_when_it_was_put_on(
-    tmp_path: Path, *, extension: bool
+    tmp_path: Path, slow: Slow, *, extension: bool
 ) -> None:
-    slow = Slow()
     world = World(tmp_path, policy_text=RIGHTS, mechanisms={KIND: slow})
     request = world.ask(what="prod-write", minutes=60)
     if extension:

@@ -25,7 +25,7 @@ from jitcloud.model import (
     Window,
 )
 from jitcloud.providers.memory import Fault
-from tests.world import CATALOG, POLICY, World, caller
+from tests.world import CATALOG, POLICY, Time, World, caller
 
 POLICY_LONG = """
 @id("dev-long")
@@ -132,13 +132,14 @@ def test_nobody_is_asked_any_longer_for_more_of_what_is_over(world: World) -> No
 
 
 def test_an_extension_judged_too_slowly_is_not_let_in(tmp_path: Path) -> None:
-    class Slow:
-        def __call__(self, ask: Ask, window: Window) -> Facts:  # noqa: ARG002 - it takes its time
-            if ask.extends is not None:
-                world.time.forward(minutes=2)
-            return Facts()
+    time = Time()
 
-    world = World(tmp_path, look=Slow())
+    def look(ask: Ask, _: Window) -> Facts:  # it takes its time
+        if ask.extends is not None:
+            time.forward(minutes=2)
+        return Facts()
+
+    world = World(tmp_path, time=time, look=look)
     request = world.ask(minutes=10)
     world.time.forward(minutes=7)
     assert world.extend(request).state is State.DENIED

@@ -11,6 +11,7 @@ import pytest
 
 from jitcloud.controls import EVERYTHING
 from jitcloud.directories.static import StaticDirectory
+from jitcloud.lifecycle import RECHECK
 from jitcloud.model import Brake, Ending, Person, PersonId, Request, RequestId, Slot, SlotKey, State
 from jitcloud.ports import Directory
 from jitcloud.stores.memory import MemoryStore
@@ -22,7 +23,6 @@ from tests.world import PEOPLE, Time, World, caller
 CALL = timedelta(seconds=5)
 """How long a slow directory takes for each answer."""
 
-RECHECK = timedelta(minutes=5)
 CROWD = tuple(f"person-{number}" for number in range(10))
 PEOPLE_TOO = PEOPLE.replace(
     '"ana", ', '"ana", ' + "".join(f'"{name}", ' for name in CROWD)
@@ -144,17 +144,8 @@ def test_messages_take_a_bounded_time_too(crowded: World) -> None:
     world.ledger = replace(world.ledger, channels=("notices",))
     world.broker = replace(world.broker, ledger=world.ledger)
     for name in CROWD:
-        world.broker.withdraw(
-            caller(name),
-            world.broker.request(
-                caller(name),
-                world.broker.judge.catalog.get("prod-write").id,
-                duration=timedelta(minutes=5),
-                justification="testing",
-                now=world.time(),
-            ).id,
-            world.time(),
-        )
+        request = world.ask(name, "prod-write")
+        world.broker.withdraw(caller(name), request.id, world.time())
 
     class SlowMail:
         def wake(self, request: RequestId) -> str:

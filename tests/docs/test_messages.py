@@ -68,6 +68,7 @@ UNTOLD = {
     "a new request needs an id": "the same",
     "nothing to seal": "the same",
     "BEGIN IMMEDIATE": "a statement of SQL",
+    "What if?": "the justification of an ask that nobody makes",
     "^for policy `policy[0-9]+`[,:]": "a pattern",
     "the table": "a part of others",
     "Value error,": "a part of what pydantic says, taken out",

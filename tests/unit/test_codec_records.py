@@ -172,6 +172,11 @@ OLD_REQUEST = (
     '"evidence":null}'
 )
 
+OLD_MARK = (
+    '{"attempts":2,"channel":"notices","request":"01M8RDA4M0GG66Q20Z8BEVBBJS","seq":3,"trouble":'
+    '"Down.","version":7,"wake_at":"2026-12-01T09:00:00Z","warned":null}'
+)
+
 
 def test_an_ask_of_before_names_no_glass_no_parent_and_no_bundle() -> None:
     what = codec.decode_event(OLD_ASKED).what
@@ -196,6 +201,11 @@ def test_a_snapshot_of_before_has_no_review_and_no_extension() -> None:
     assert (request.review_by, request.review_missed, request.reviews) == (None, False, ())
     assert (request.escalated, request.prolonged_by) == ((), ())
     assert request.policy == PolicyRef(sha256=GENESIS)
+
+
+def test_a_mark_of_before_names_nobody_who_was_told() -> None:
+    mark = codec.decode_mark(OLD_MARK)
+    assert (mark.seq, mark.told, mark.attempts, mark.version) == (3, (), 2, 7)
 
 
 @pytest.mark.parametrize("text", [OLD_ASKED, OLD_DECIDED])
