@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from jitcloud import slots
-from jitcloud.errors import CloudRefused
+from jitcloud.errors import CloudRefused, Refused
 from jitcloud.model import Denied, Evidence, Request, State
 from jitcloud.providers.aws.clients import Clients
 from jitcloud.providers.aws.iam_group import KIND, GroupMembership, IamGroup
@@ -164,6 +164,18 @@ def test_an_extension_keeps_the_user_in_without_another_call(here: Group) -> Non
     here.world.time.forward(minutes=20)
     here.world.sweep()
     assert not here.can_read()
+
+
+def test_whoever_the_catalog_names_no_user_of_is_told_so_and_let_in_nowhere(
+    aws: Aws, people: dict[str, Member], proxy: Proxy, reach: Clients, tmp_path: Path
+) -> None:
+    here = a_broker(aws, {"ben": people["ben"]}, proxy, reach, tmp_path)
+    with pytest.raises(Refused, match="names no IAM user of yours"):
+        here.world.ask("ana")
+    here.world.sweep_until_quiet(step=600)
+    (request,) = here.world.store.by_state(State.LAPSED, 10).requests
+    assert request.person == "ana"
+    assert here.proxy.changes == []
 
 
 # ── Who was there before, and what others do ─────────────────────────────────────────────────

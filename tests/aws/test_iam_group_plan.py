@@ -105,7 +105,7 @@ def test_a_plan_without_the_right_to_look_says_so_and_is_no_problem(aws: Aws) ->
 # ── While it lasts ───────────────────────────────────────────────────────────────────────────
 
 ACCOUNT = "arn:aws:iam::111122223333"
-TARGET = {"group_arn": f"{ACCOUNT}:group/on-call", "users": {"ana": f"{ACCOUNT}:user/ana"}}
+TARGET = {"group_arn": f"{ACCOUNT}:group/On-call", "users": {"ana": f"{ACCOUNT}:user/ana"}}
 
 
 def a_slot() -> Slot:

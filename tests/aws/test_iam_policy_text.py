@@ -119,6 +119,10 @@ WRONG: dict[str, tuple[dict[str, object], str]] = {
         one(Condition={"NumericLessThan": {"s3:max-keys": 1}}),
         'needs a table of texts, or lists of texts, as its Condition "NumericLessThan"',
     ),
+    "condition beyond Latin-1": (
+        one(Condition={"Bool": {"aws:\u0421urrentTime": "true"}}),
+        'as its Condition "Bool"',
+    ),
     "operator twice": (
         one(Condition={"Bool": {"a:b": "true"}, "BOOL": {"a:b": "false"}}),
         "has one operator or key of its Condition twice",
@@ -305,4 +309,4 @@ def test_the_sizes_on_the_page_are_those_that_are_counted() -> None:
     assert f"IAM takes {role:,} characters of inline policies on a role and {user:,} on a" in page
     assert (MOST_GROUPS, MOST_USERS) == (10, 5)
     assert "lets a user into ten groups" in page
-    assert "only up to five are looked at" in page
+    assert "of `users` only up to five are looked at" in page

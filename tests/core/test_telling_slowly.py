@@ -18,7 +18,7 @@ from jitcloud.errors import Conflict, Refused, Unavailable
 from jitcloud.marking import LEASE, UNSAVED, UNSAVED_FOR, is_due
 from jitcloud.model import GroupId, Mark, Notice, PersonId, Request, State
 from jitcloud.sweep import sweep
-from jitcloud.telling import ENOUGH, STALE
+from jitcloud.telling import ENOUGH, STALE, TRIES
 from tests.faults import Killed
 from tests.told_world import Told, down, fine, only
 
@@ -89,15 +89,24 @@ def test_access_ends_in_time_while_many_are_told_slowly(world: Told) -> None:
 
 
 def test_one_is_told_in_each_go_even_where_the_directory_uses_up_its_time(world: Told) -> None:
+    left: list[timedelta] = []
+
     class Slow(StaticDirectory):
         def members(self, group: GroupId) -> frozenset[PersonId] | None:
-            world.time.now += 2 * ENOUGH
+            world.time.now += 0.6 * LEASE
             return super().members(group)
+
+    def answer(_notice: Notice) -> None:
+        lease = world.mark(request).wake_at
+        assert lease is not None
+        left.append(lease - world.time())
 
     request = world.ask(what="prod-write")
     world.teller.directory = Slow(world.folder / "people.toml")
+    world.post.answer = answer
     world.tell(request, request)
     assert world.post.told() == ["2.p000", "2.p001"]
+    assert left == [LEASE, LEASE]  # held for longer, for it would not have lasted
 
 
 def test_those_told_are_recorded_often_enough_and_not_each(world: Told) -> None:
@@ -181,6 +190,8 @@ def test_a_commit_while_many_are_told_repeats_nothing(world: Told) -> None:
 
 def test_who_comes_back_after_another_has_told_more_leaves_the_rest_to_them(world: Told) -> None:
     request = world.ask(what="prod-write")
+    world.post.answer = slow(world)
+    in_time(world, request)
     other = world.a_teller()
 
     def held_up(_notice: Notice) -> None:
@@ -192,7 +203,8 @@ def test_who_comes_back_after_another_has_told_more_leaves_the_rest_to_them(worl
     with pytest.raises(Conflict):
         world.tell(request)
     mark = world.mark(request)
-    assert (mark.seq, mark.told, mark.wake_at) == (1, ("p000", "p001"), world.time())
+    assert (mark.seq, mark.wake_at) == (1, world.time())
+    assert mark.told == ("p000", "p001", "p002", "p003")
 
 
 def test_a_refused_address_is_done_with_and_said_once(world: Told) -> None:
@@ -229,6 +241,24 @@ def test_who_is_put_off_keeps_none_of_many_waiting(world: Told) -> None:
     # Not in each go; nor is it trouble before all others have had their turn.
     assert asked.count(PersonId("p001")) <= 3
     assert set(said) == {""}
+
+
+def test_who_uses_up_the_time_is_left_behind_once_others_have_waited_enough(world: Told) -> None:
+    request = world.ask(what="prod-write", minutes=60)
+    world.approve(request, "p050")
+    mark, names = world.mark(request), [PersonId(f"p{number:03}") for number in range(MANY)]
+    tried = replace(mark, seq=1, told=tuple(names[2:]), attempts=TRIES, version=mark.version + 1)
+    world.store.put_mark(tried)
+
+    def answer(notice: Notice) -> None:
+        world.time.now += SLOW
+        if notice.to in names[:2]:
+            down(notice)
+
+    world.post.answer = answer
+    world.tell(request)
+    assert world.post.told() == ["3.p005"]
+    assert (world.mark(request).seq, world.mark(request).told) == (2, ("p005",))
 
 
 def test_a_slow_server_that_takes_nothing_more_is_left_alone_for_a_while(world: Told) -> None:

@@ -12,16 +12,22 @@ PAGES = ("docs/policy.md", "docs/operations.md", "docs/threat-model.md")
 
 TO_PEOPLE = (
     "advance.py",
+    "asking.py",
     "audit/chain.py",
     "audit/keys.py",
+    "audit/unsigned.py",
+    "braking.py",
     "broker.py",
+    "bundles.py",
     "catalog.py",
     "cli/program.py",
     "cli/times.py",
     "config.py",
+    "controls.py",
     "converge.py",
     "directories/static.py",
     "durations.py",
+    "facts.py",
     "files.py",
     "freezes.py",
     "issuing.py",
@@ -56,8 +62,11 @@ TO_PEOPLE = (
     "providers/aws/sts_session.py",
     "providers/aws/target.py",
     "providers/aws/timed_policy.py",
+    "reviewing.py",
+    "scopes.py",
     "stores/sqlite_file.py",
     "text.py",
+    "voting.py",
 )
 """Whose sentences people read."""
 

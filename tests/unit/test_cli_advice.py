@@ -289,3 +289,6 @@ def test_what_a_brake_stops_is_said_beforehand(cli: CliWorld) -> None:
     stopped = "no: Activations are stopped for everything: a leak (Ben)"
     assert after(said.out, "for 1h") == [stopped]
     assert after(said.out, "offered") == ["nothing"]
+    said = cli.jit("request", "prod-write", "--for", "1h", "--because", "x", by="ana")
+    assert said.code == 3
+    assert after(said.out, "stage 1") == [], "nobody's yes would help now"

@@ -69,6 +69,8 @@ def some(kind: Any) -> st.SearchStrategy[Any]:  # noqa: PLR0911 - one a form of 
         return st.sampled_from(args or list(kind))
     if origin in {Union, UnionType}:
         return st.one_of(*map(some, args))
+    if origin is tuple and args[1:] != (...,):
+        return st.tuples(*map(some, args))
     if origin is tuple:
         return st.lists(some(args[0]), max_size=2).map(tuple)
     if origin is Mapping:

@@ -229,6 +229,8 @@ def test_a_further_forbid_never_allows_more(
             case BreakGlass(), BreakGlass():
                 assert after.skipped in {before.skipped, None}
                 assert replace(after, skipped=before.skipped) == before
+    for ask, world in asks[:2]:
+        before = HERE.judge(old, ask, world)
         requester = HERE.directory.person(ask.person)
         stages = before.approval.stages if isinstance(before, NeedsApproval) else ()
         for voter in VOTERS.values():

@@ -82,9 +82,8 @@ def policy_plan(clients: Clients, target: PolicyTarget) -> Plan:
     """Plan an inline policy. Raises ``Throttled`` or ``OutcomeUnknown``."""
 
     def look(room: Room, found: _Findings) -> None:
-        users = {} if target.users is None else target.users
         if target.role_arn is None:
-            _users(users, found, lambda user: _no_room(room, user, target))
+            _users(target.users or {}, found, lambda user: _no_room(room, user, target))
             return
         arn = principal(target.role_arn)
         role = room.role(arn)

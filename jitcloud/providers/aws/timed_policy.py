@@ -109,7 +109,7 @@ def _wrong_condition(condition: object) -> Iterator[str]:
         return
     yield from _twice(condition)
     for operator, keys in condition.items():
-        if not isinstance(keys, dict) or not keys or not all(map(_is_value, keys.values())):
+        if not (isinstance(keys, dict) and keys and all(map(_is_condition, keys.items()))):
             yield (
                 f"needs a table of texts, or lists of texts, as its Condition {quoted(operator)}"
             )
@@ -128,9 +128,10 @@ def _twice(names: Collection[str]) -> Iterator[str]:
         yield "has one operator or key of its Condition twice (case does not count)"
 
 
-def _is_value(value: object) -> bool:
+def _is_condition(keyed: tuple[str, object]) -> bool:
+    key, value = keyed
     listed = value if isinstance(value, list) else [value]
-    return bool(listed) and all(
+    return bool(listed and _TEXT.fullmatch(key)) and all(
         isinstance(item, bool) or (isinstance(item, str) and (not item or _TEXT.fullmatch(item)))
         for item in listed
     )
