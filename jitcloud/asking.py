@@ -32,6 +32,8 @@ from jitcloud.model import (
 FARTHEST = timedelta(days=366)
 """How far ahead a start may lie, and more than any duration may last."""
 
+SECOND = timedelta(seconds=1)
+
 MOST_TOGETHER = 20
 """How many things can be asked for at once."""
 
@@ -111,12 +113,13 @@ class Asking:
         if window is None:
             raise Conflict(f"Request {name} exists already and asks for something else.")
         first = parent.ask
-        total = window.deadline + by - window.start
+        # In whole seconds, as a deadline is; a start is not.
+        total = -((window.start - window.deadline - by) // SECOND) * SECOND
         whole = replace(
             wish,
             duration=total,
-            ticket=wish.ticket or first.ticket,
-            incident=wish.incident or first.incident,
+            ticket=first.ticket if wish.ticket is None else wish.ticket,
+            incident=first.incident if wish.incident is None else wish.incident,
         )
         ask = replace(self._ask(first.entitlement, whole, again=again), extends=parent.id)
         if id_ is not None and (found := self._asked_before((name,), [ask])) is not None:
@@ -213,8 +216,9 @@ def _names(count: int, id_: RequestId | None, now: datetime) -> tuple[RequestId,
     """Name as many requests; the same first name always gives the same others."""
     if count == 1:
         return (id_ or RequestId(str(ULID.from_datetime(now))),)
-    first = ULID.from_str(id_) if id_ is not None else ULID.from_datetime(now)
-    number, last = int(first), (1 << 128) - 1
+    if id_ is None:
+        return tuple(RequestId(str(ULID.from_datetime(now))) for _ in range(count))
+    number, last = int(ULID.from_str(id_)), (1 << 128) - 1
     if number + count - 1 > last:
         raise Invalid("That id leaves no room for the others; choose one by time.")
     return tuple(RequestId(str(ULID.from_int(number + offset))) for offset in range(count))

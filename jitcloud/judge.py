@@ -127,7 +127,7 @@ class Judge:
         if ask.duration > self.longest and not isinstance(decision, Denied):
             longest = format_duration(self.longest)
             sentence = f"Nothing may last longer than {longest} here, extensions included."
-            decision = Denied(because=(sentence,), rules=decision.rules)
+            decision = Denied(because=(sentence,))  # no rule says so
         return Ruling(decision, facts)
 
     def first_rule(self, ask: Ask, plan: Plan | None, now: datetime) -> Ruling:

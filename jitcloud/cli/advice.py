@@ -47,10 +47,10 @@ def shape(found: Explanation | None) -> dict[str, object]:
     if found is None:
         return {"asked": [], "reviewers": [], "hearing": [], "hints": [], "offers": []}
     return {
-        "asked": [_asked_shape(asked) for asked in _asked(found)],
-        "reviewers": [_asked_shape(asked) for asked in _reviewers(found)],
+        "asked": [asked_shape(asked) for asked in _asked(found)],
+        "reviewers": [asked_shape(asked) for asked in _reviewers(found)],
         "hearing": [
-            {"who": wording.approver(heard.who), "people": _people_shape(heard.people)}
+            {"who": wording.approver(heard.who), "people": people_shape(heard.people)}
             for heard in found.hearing
         ],
         "hints": [hint.sentence for hint in found.hints],
@@ -74,6 +74,13 @@ def need(asked: Asked) -> str:
     from jitcloud.policy import wording  # noqa: PLC0415 - see TYPE_CHECKING
 
     return wording.need(asked.need)
+
+
+def first_need(asked: Asked) -> str:
+    """Write whose yes is asked for from the beginning."""
+    from jitcloud.policy import wording  # noqa: PLC0415 - see TYPE_CHECKING
+
+    return wording.need(replace(asked.need, escalation=None))
 
 
 def names(people: Iterable[Person], without: Iterable[str] = ()) -> str:
@@ -113,20 +120,20 @@ def _reviewers(found: Explanation) -> tuple[Asked, ...]:
     return found.reviewers if isinstance(found.decision, BreakGlass) else ()
 
 
-def _asked_shape(asked: Asked) -> dict[str, object]:
-    from jitcloud.policy import wording  # noqa: PLC0415 - see TYPE_CHECKING
-
+def asked_shape(asked: Asked) -> dict[str, object]:
+    """Return one need and who could meet it, for a program."""
     escalation = asked.need.escalation
     return {
         "stage": asked.stage,
-        "need": wording.need(replace(asked.need, escalation=None)),
-        "people": _people_shape(asked.people),
+        "need": first_need(asked),
+        "people": people_shape(asked.people),
         "joining_after": None if escalation is None else _seconds(escalation.after),
-        "joining": _people_shape(asked.joining),
+        "joining": people_shape(asked.joining),
     }
 
 
-def _people_shape(people: Iterable[Person]) -> list[dict[str, str]]:
+def people_shape(people: Iterable[Person]) -> list[dict[str, str]]:
+    """Return who they are, for a program."""
     return [{"id": person.id, "name": person.name} for person in people]
 
 

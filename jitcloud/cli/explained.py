@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from datetime import timedelta
 
-from jitcloud.cli import shapes
+from jitcloud.cli import advice, shapes
 from jitcloud.cli.times import iso
-from jitcloud.model import Person, RuleId
+from jitcloud.model import RuleId
 from jitcloud.policy import wording
-from jitcloud.policy.explain import Asked, Explanation, Matched
-
-
-def need(asked: Asked) -> str:
-    """Write whose yes is asked for from the beginning."""
-    return wording.need(replace(asked.need, escalation=None))
+from jitcloud.policy.explain import Explanation, Matched
 
 
 def shape(found: Explanation, texts: Mapping[RuleId, str], *, freeze: bool) -> dict[str, object]:
@@ -32,10 +26,10 @@ def shape(found: Explanation, texts: Mapping[RuleId, str], *, freeze: bool) -> d
         "break_glass": ask.break_glass,
         "freeze": freeze,
         "decision": shapes.of_decision(found.decision),
-        "asked": [_asked_shape(asked) for asked in found.asked],
-        "reviewers": [_asked_shape(asked) for asked in found.reviewers],
+        "asked": [advice.asked_shape(asked) for asked in found.asked],
+        "reviewers": [advice.asked_shape(asked) for asked in found.reviewers],
         "hearing": [
-            {"who": wording.approver(heard.who), "people": _people_shape(heard.people)}
+            {"who": wording.approver(heard.who), "people": advice.people_shape(heard.people)}
             for heard in found.hearing
         ],
         "hints": [hint.sentence for hint in found.hints],
@@ -56,21 +50,6 @@ def shape(found: Explanation, texts: Mapping[RuleId, str], *, freeze: bool) -> d
             for rule in found.rules
         ],
     }
-
-
-def _asked_shape(asked: Asked) -> dict[str, object]:
-    escalation = asked.need.escalation
-    return {
-        "stage": asked.stage,
-        "need": need(asked),
-        "people": _people_shape(asked.people),
-        "joining_after": None if escalation is None else _seconds(escalation.after),
-        "joining": _people_shape(asked.joining),
-    }
-
-
-def _people_shape(people: Iterable[Person]) -> list[dict[str, str]]:
-    return [{"id": person.id, "name": person.name} for person in people]
 
 
 def _verb_shape(matched: Matched) -> dict[str, object]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
 
 import typer
 
-from jitcloud.cli import say, words
+from jitcloud.cli import advice, say, words
 from jitcloud.cli.completing import entitlements
 from jitcloud.cli.exits import ExitCode
 from jitcloud.cli.program import program_of
@@ -21,9 +21,6 @@ from jitcloud.model import Ask, Person
 if TYPE_CHECKING:  # what --help need not load
     from jitcloud.policy.explain import Asked, Explanation
     from jitcloud.policy.source import Rule
-
-MOST_NAMES = 12
-"""So many people of a need are named; of a large group the others are counted."""
 
 
 def explain(  # noqa: PLR0913, PLR0917 - each one a fact of the ask
@@ -121,7 +118,6 @@ def explain(  # noqa: PLR0913, PLR0917 - each one a fact of the ask
 
 
 def _facts(found: Explanation, person: Person, *, freeze: bool) -> Iterator[tuple[str, str]]:
-    from jitcloud.cli import explained  # noqa: PLC0415 - see TYPE_CHECKING
     from jitcloud.policy import wording  # noqa: PLC0415
 
     ask = found.ask
@@ -133,18 +129,18 @@ def _facts(found: Explanation, person: Person, *, freeze: bool) -> Iterator[tupl
     yield "with", ", ".join(_at_hand(ask, freeze=freeze))
     yield "policy", words.decision(found.decision)
     for reviewer in found.reviewers:
-        yield "review", f"{explained.need(reviewer)}: {_names(reviewer.people)}"
+        yield "review", f"{advice.first_need(reviewer)}: {advice.names(reviewer.people)}"
     for heard in found.hearing:
-        yield "hears", f"{wording.approver(heard.who)}: {_names(heard.people)}"
+        yield "hears", f"{wording.approver(heard.who)}: {advice.names(heard.people)}"
     for asked in found.asked:
         # Of a broken glass, nobody waits for these.
         stage = f"{'skipped' if found.reviewers else 'stage'} {asked.stage + 1}"
-        yield stage, f"{explained.need(asked)}: {_names(asked.people)}"
+        yield stage, f"{advice.first_need(asked)}: {advice.names(asked.people)}"
         if asked.joining:
-            yield stage, f"{_joining(asked)}: {_names(asked.joining)}"
+            yield stage, f"{_joining(asked)}: {advice.names(asked.joining)}"
     for hint in found.hints:
         yield "hint", hint.sentence
-    yield "offered", _offers(found)
+    yield "offered", advice.offers(found)
 
 
 def _local(ask: Ask) -> str:
@@ -170,24 +166,6 @@ def _joining(asked: Asked) -> str:
     if escalation is None:
         return ""
     return f"or {wording.approver(escalation.to)} after {format_duration(escalation.after)}"
-
-
-def _names(people: Sequence[Person]) -> str:
-    names = [person.name for person in people[:MOST_NAMES]]
-    more = len(people) - len(names)
-    return ", ".join([*names, *([f"and {more:,} more"] if more else [])]) or "nobody"
-
-
-def _offers(found: Explanation) -> str:
-    how = {
-        "activate": "",
-        "needs-approval": " after approval",
-        "break-glass": " by breaking the glass",
-    }
-    said = [
-        f"{format_duration(offer.duration)}{how[offer.decision.kind]}" for offer in found.offers
-    ]
-    return ", ".join(said) or "nothing"
 
 
 def _did(rule: Rule, found: Explanation) -> str:

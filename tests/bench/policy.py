@@ -12,6 +12,7 @@ import cedarpy
 
 from jitcloud.model import Ask, Person, PersonId, Window
 from jitcloud.policy import Policy, World
+from jitcloud.policy.engine import verbs_of
 from jitcloud.policy.entities import about_ask
 from jitcloud.policy.source import schema
 from tests.bench.figures import Figure
@@ -24,7 +25,10 @@ ASKS = {
     "activate": ("dev", "dev-db"),
     "needs-approval": ("dev", "prod-read"),
     "denied": ("outsider", "dev-db"),
+    "break-glass": ("oncall", "prod-admin"),
 }
+
+WORLD = World(incident_verified=True)
 
 VARIANTS = 500
 """An answer that was merely remembered from a call before would measure nothing."""
@@ -48,7 +52,7 @@ class Case:
 def measure(folder: Path, say: Say) -> Iterable[Figure]:  # noqa: ARG001 - it needs no file
     organisation = Organisation()
     policy = organisation.policy()
-    world, rules, shapes = World(), policy._cedar.policies, schema()  # noqa: SLF001 - the very same handles
+    world, rules, shapes = WORLD, policy._cedar.policies, schema()  # noqa: SLF001 - the very same handles
 
     def judge(case: Case) -> object:
         return policy.judge(case.ask, case.person, world, case.window)
@@ -87,13 +91,16 @@ def _cases(organisation: Organisation, policy: Policy, kind: str) -> list[Case]:
     cases = [
         _case(
             policy,
-            organisation.ask(who, what, mfa=f"{age}s"),
+            replace(
+                organisation.ask(who, what, mfa=f"{age}s", incident="I-1"),
+                break_glass=kind == "break-glass",
+            ),
             # Nor do two of them know the same people, so that what Cedar is told is never the same.
             replace(organisation.person(who), manager=PersonId(f"u-{age}")),
         )
         for age in range(1, VARIANTS + 1)
     ]
-    said = {policy.judge(case.ask, case.person, World(), case.window).kind for case in cases}
+    said = {policy.judge(case.ask, case.person, WORLD, case.window).kind for case in cases}
     if said != {kind}:
         raise AssertionError(said)
     return cases
@@ -101,13 +108,13 @@ def _cases(organisation: Organisation, policy: Policy, kind: str) -> list[Case]:
 
 def _case(policy: Policy, ask: Ask, person: Person) -> Case:
     window = Window(start=ask.asked_at, deadline=ask.asked_at + ask.duration)
-    question = about_ask(ask, person, World(), window, policy._groups)  # noqa: SLF001 - as judge does
+    question = about_ask(ask, person, WORLD, window, policy._groups)  # noqa: SLF001 - as judge does
     text = f"{question.about[:-1]},{question.people[1:]}"
     return Case(
         ask=ask,
         person=person,
         window=window,
-        requests=question.requests(("activate", "request")),
+        requests=question.requests(verbs_of(ask)),
         text=text,
         entities=cedarpy.Entities.from_json_str(text, schema()),
     )

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from jitcloud.controls import EVERYTHING
-from jitcloud.errors import Conflict, JitError, OutcomeUnknown, Throttled, Unavailable
+from jitcloud.errors import CloudRefused, Conflict, JitError, OutcomeUnknown, Throttled, Unavailable
 from jitcloud.model import BreakGlass, Reach, Request, RequestId, Scope, Sight, Slot, State
 from jitcloud.ports import Change, Store
 from jitcloud.providers.memory import KIND, Fault, MemoryAssignments, MemoryCloud
@@ -74,6 +74,8 @@ class Chaos:
 
     dice: random.Random
     on: bool = True
+    down_until: datetime | None = None
+    """The cloud refuses everything until then."""
     struck: Counter[str] = field(default_factory=Counter)
 
     def strikes(self, what: str, chance: float) -> bool:
@@ -139,6 +141,10 @@ class FlakyAssignments:
         self._after("remove")
 
     def _before(self, call: str) -> None:
+        down_until = self._chaos.down_until
+        if self._chaos.on and down_until is not None and self._cloud.clock() < down_until:
+            self._chaos.struck[f"{call} refused by a cloud that is down"] += 1
+            raise CloudRefused("The simulated cloud is down.")
         if self._chaos.strikes(f"killed before {call}", 0.02):
             raise Killed
         fault = self._chaos.dice.choice(list(Fault))
@@ -230,6 +236,7 @@ class Simulation:
             (1, "breaks the glass", self._break_glass),
             (1, "reviews", self._review),
             (1, "brakes", self._brake),
+            (0.5, "takes the cloud down", self._go_down),
             (0.3, "edits the policy", self._edit),
             (6, "sweeps", self._sweep),
             (4, "waits", self._wait),
@@ -301,6 +308,9 @@ class Simulation:
             [driver.broker.stop, driver.broker.resume, driver.broker.resume, driver.broker.end_all]
         )
         act(caller(person), self.dice.choice(SCOPES), self.time(), "just in case")
+
+    def _go_down(self, driver: World, person: str) -> None:  # noqa: ARG002 - somebody at the cloud
+        self.chaos.down_until = self.time() + timedelta(minutes=self.dice.choice([1, 5, 15]))
 
     def _edit(self, driver: World, person: str) -> None:  # noqa: ARG002 - who, is not on record
         self.edits += 1

@@ -22,6 +22,8 @@ EVERY_FAULT = {
     "remove late",
     "put lost",
     "remove unanswered",
+    "put refused by a cloud that is down",
+    "remove refused by a cloud that is down",
 }
 
 

@@ -556,7 +556,7 @@ def test_who_joins_those_asked_is_explained(cli: CliWorld) -> None:
 def test_of_a_large_group_the_first_are_named_and_the_others_counted(
     cli: CliWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jitcloud.cli.explaining.MOST_NAMES", 1)
+    monkeypatch.setattr("jitcloud.cli.advice.MOST_NAMES", 1)
     out = cli.jit("policy", "explain", "ana", "prod-write", "1h").out
     assert "stage 1:     1 of leads: Ben, and 1 more\n" in out
 

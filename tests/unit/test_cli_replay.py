@@ -365,9 +365,11 @@ def test_an_extension_is_judged_for_the_whole_it_would_make(cli: CliWorld) -> No
 
 
 def test_what_was_refused_before_any_rule_was_asked_is_counted_and_left_out(cli: CliWorld) -> None:
+    toml = (cli.folder / "jitcloud.toml").read_text()
+    cli.write("jitcloud.toml", f'{toml}\n[limits]\nlongest = "2h"\n')
     name = cli.ask()
     with cli.opener(cli.folder) as jitcloud:
-        refused = jitcloud.acting_as("ana").extend(name, "10d", "for the whole holiday")
+        refused = jitcloud.acting_as("ana").extend(name, "2h", "for the whole holiday")
     assert refused.state is State.DENIED
     said = cli.jit("policy", "replay")
     assert said.out.startswith("1 request, judged again")

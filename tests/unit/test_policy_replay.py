@@ -196,12 +196,12 @@ def test_what_was_refused_before_any_rule_was_asked_is_left_out(tmp_path: Path) 
             raise Refused("The ticket is closed.")
         return Facts()
 
-    world = World(tmp_path, look=closed)
+    world = World(tmp_path, look=closed, longest=timedelta(hours=2))
     world.policy_text += GLASS
     world.put_together()
     assert past_of(world, world.ask(ticket="CLOSED")) is Skip.NOT_BY_RULES
     extended = world.ask()
-    wish = Wish(duration=timedelta(days=2), justification="for long")
+    wish = Wish(duration=timedelta(hours=3), justification="for long")
     too_long = world.broker.extend(caller("ana"), extended.id, wish, world.time())
     assert past_of(world, too_long) is Skip.NOT_BY_RULES
     world.broker.stop(caller("ben"), Scope(reach=Reach.EVERYTHING), world.time(), "an intruder")
