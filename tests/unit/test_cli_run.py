@@ -158,7 +158,10 @@ def test_a_reader_that_has_read_enough_is_no_trouble(
         (["list", "--limit", "0"], "--limit must be from 1 to 1000."),
         (["list", "--limit", "1001"], "--limit must be from 1 to 1000."),
         (["list", "--state", "actve"], 'Did you mean "active"?'),
-        (["list", "--waiting", "--state", "active"], "--waiting, --to-review, --unreviewed and --state"),
+        (
+            ["list", "--waiting", "--state", "active"],
+            "--waiting, --to-review, --unreviewed and --state",
+        ),
         (["list", "--after", "x"], '"x" is not a request id'),
         (["show", "x", "y"], "Got unexpected extra argument"),
         (["credentials", "x", "--format", "xml"], "Invalid value for '--format'"),
