@@ -358,6 +358,11 @@ def end(request: Request, cause: Cause, reason: str) -> tuple[Happening, ...]:
         return (Ending(cause=cause, reason=reason),)
     if request.state in {State.ENDING, State.ENDED, State.FAILED}:
         return ()
+    if request.state is State.EXTENDED:
+        raise Refused(
+            f"Request {request.id} has no access of its own; end request {request.ask.extends},"
+            " which it extends."
+        )
     raise Refused(f"Request {request.id} gave no access: it is {_said(request)}.")
 
 
@@ -435,5 +440,10 @@ def _no_credentials(request: Request) -> str:
             return f"Request {request.id} still waits for approval; there is nothing to hand out."
         case State.SCHEDULED | State.ACTIVATING:
             return f"Request {request.id} is not active yet; try again once it is."
+        case State.EXTENDED:
+            return (
+                f"Request {request.id} has no access of its own; use request {request.ask.extends},"
+                " which it extends."
+            )
         case _:
             return f"Request {request.id} gives no access: it is {_said(request)}. Ask again."

@@ -14,6 +14,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from ulid import ULID
+
+from jitcloud.asking import Wish
 from jitcloud.controls import EVERYTHING
 from jitcloud.errors import CloudRefused, Conflict, JitError, OutcomeUnknown, Throttled, Unavailable
 from jitcloud.model import BreakGlass, Reach, Request, RequestId, Scope, Sight, Slot, State
@@ -258,7 +261,8 @@ class Simulation:
             if self.dice.random() < 0.2
             else None
         )
-        driver.ask(person, what, minutes=self.dice.choice([0.5, 2, 10, 30]), start=start)
+        minutes = self.dice.choice([0.5, 2, 10, 30])
+        driver.ask(person, what, minutes=minutes, start=start, id_=self._name())
 
     def _vote(self, driver: World, person: str) -> None:
         request = self._any(State.PENDING)
@@ -290,12 +294,21 @@ class Simulation:
             glass = self.dice.random() < 0.1
             minutes = self.dice.choice([0.5, 5, 20])
             incident = "INC-1" if glass else None
-            driver.extend(request, minutes, request.person, break_glass=glass, incident=incident)
+            wish = Wish(
+                duration=timedelta(minutes=minutes),
+                justification="not done yet",
+                incident=incident,
+                break_glass=glass,
+            )
+            name, now = self._name(), self.time()
+            driver.broker.extend(caller(request.person), request.id, wish, now, name)
+            driver.advance.wake(name)
 
     def _break_glass(self, driver: World, person: str) -> None:
         what = self.dice.choice(["prod-write", "prod-admin"])
         minutes = self.dice.choice([0.5, 2, 10])
-        driver.ask(person, what, minutes=minutes, incident="INC-1", break_glass=True)
+        facts = {"incident": "INC-1", "break_glass": True, "id_": self._name()}
+        driver.ask(person, what, minutes=minutes, **facts)
 
     def _review(self, driver: World, person: str) -> None:
         owed = driver.broker.unreviewed(caller(person))
@@ -322,6 +335,11 @@ class Simulation:
 
     def _wait(self, driver: World, person: str) -> None:  # noqa: ARG002 - all do
         self.time.forward(seconds=self.dice.choice([0.5, 2, 5, 15, 60, 600]))
+
+    def _name(self) -> RequestId:
+        """Name a request by the dice, so that a seed gives the same world again."""
+        begin = int(self.time().timestamp() * 1000).to_bytes(6, "big")
+        return RequestId(str(ULID.from_bytes(begin + self.dice.randbytes(10))))
 
     # ── What must be true ────────────────────────────────────────────────────────────────────
 
