@@ -97,11 +97,11 @@ def clouds(settings: Settings, clock: Clock) -> tuple[dict[str, Mechanism], dict
     if settings.aws is not None:
         # Loading an SDK takes longer than everything else here: only who uses a cloud pays for it.
         try:
-            from jitcloud.providers.aws.clients import Clients  # noqa: PLC0415
-            from jitcloud.providers.aws.deny_document import DenyDocument  # noqa: PLC0415
-            from jitcloud.providers.aws.iam_group import GroupMembership, IamGroup  # noqa: PLC0415
-            from jitcloud.providers.aws.iam_policy import IamPolicy, InlinePolicy  # noqa: PLC0415
-            from jitcloud.providers.aws.sts_session import StsSession  # noqa: PLC0415
+            from jitcloud.providers.aws.clients import Clients  # noqa: PLC0415 - see the comment above
+            from jitcloud.providers.aws.deny_document import DenyDocument  # noqa: PLC0415 - see the comment above
+            from jitcloud.providers.aws.iam_group import GroupMembership, IamGroup  # noqa: PLC0415 - see the comment above
+            from jitcloud.providers.aws.iam_policy import IamPolicy, InlinePolicy  # noqa: PLC0415 - see the comment above
+            from jitcloud.providers.aws.sts_session import StsSession  # noqa: PLC0415 - see the comment above
         except ModuleNotFoundError as exc:
             raise Misconfigured("AWS needs its SDK: pip install 'jitcloud[aws]'.") from exc
         reach = Clients(

@@ -192,7 +192,7 @@ def _by_approvers(stage: Stage | None) -> dict[frozenset[Approver], Need]:
         approvers = frozenset(need.approvers)
         before = found.get(approvers)
         if before is not None:
-            need = replace(  # noqa: PLW2901
+            need = replace(  # noqa: PLW2901 - two of the same approvers become one
                 need,
                 count=before.count + need.count,
                 escalation=_both(before.escalation, need.escalation),

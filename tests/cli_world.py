@@ -137,7 +137,7 @@ class MemorySessions:
     def check(self, entitlement: Entitlement) -> tuple[str, ...]:
         return ("the target table must be empty",) if entitlement.target else ()
 
-    def plan(self, _: Entitlement, duration: timedelta, now: datetime) -> Plan:  # noqa: ARG002
+    def plan(self, _: Entitlement, duration: timedelta, now: datetime) -> Plan:  # noqa: ARG002 - as the port has it
         too_long = duration > LONGEST_SESSION
         return Plan(
             guarantee=self.guarantee,

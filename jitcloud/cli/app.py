@@ -31,7 +31,7 @@ def _version(value: bool) -> None:
     if value:
         from importlib.metadata import version  # noqa: PLC0415 - slow, and rarely asked for
 
-        print(version("jitcloud"))  # noqa: T201
+        print(version("jitcloud"))  # noqa: T201 - printing is what this is for
         raise typer.Exit
 
 

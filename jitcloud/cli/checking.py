@@ -74,9 +74,9 @@ def _in_single_files(file: Path) -> Iterator[str]:
     Opening the deployment stops at the first file that is wrong: one would hide the next.
     """
     from jitcloud import adapters  # noqa: PLC0415 - they load pydantic
-    from jitcloud import settings as files  # noqa: PLC0415
-    from jitcloud.audit import keys  # noqa: PLC0415
-    from jitcloud.catalog import Catalog  # noqa: PLC0415
+    from jitcloud import settings as files  # noqa: PLC0415 - loaded only when it is needed
+    from jitcloud.audit import keys  # noqa: PLC0415 - loaded only when it is needed
+    from jitcloud.catalog import Catalog  # noqa: PLC0415 - loaded only when it is needed
 
     folder = file if file.is_dir() else file.parent
     try:

@@ -66,8 +66,8 @@ def run(port: int | None = None) -> int:
     """
     check_installed()
     # It needs what was just looked for.
-    from jitcloud.emulators.account import Account  # noqa: PLC0415
-    from jitcloud.emulators.ministack import Ministack  # noqa: PLC0415
+    from jitcloud.emulators.account import Account  # noqa: PLC0415 - loaded only when it is needed
+    from jitcloud.emulators.ministack import Ministack  # noqa: PLC0415 - loaded only when it is needed
 
     at = PORT if port is None else port
     _be_free(at)

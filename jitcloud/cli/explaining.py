@@ -74,11 +74,11 @@ def explain(  # noqa: PLR0913, PLR0917 - each one a fact of the ask
     ] = None,
 ) -> int:
     """Say what policy says to an ask, by which rules, who could say yes, and what would help."""
-    from jitcloud.cli import explained  # noqa: PLC0415
+    from jitcloud.cli import explained  # noqa: PLC0415 - loaded only when it is needed
     from jitcloud.cli.rulebook import open_rulebook  # noqa: PLC0415 - see TYPE_CHECKING
-    from jitcloud.lifecycle import window_from  # noqa: PLC0415
-    from jitcloud.policy import World  # noqa: PLC0415
-    from jitcloud.policy.explain import Explainer, texts_of  # noqa: PLC0415
+    from jitcloud.lifecycle import window_from  # noqa: PLC0415 - loaded only when it is needed
+    from jitcloud.policy import World  # noqa: PLC0415 - loaded only when it is needed
+    from jitcloud.policy.explain import Explainer, texts_of  # noqa: PLC0415 - loaded only when it is needed
 
     program = program_of(context)
     book = open_rulebook(program.file)
@@ -118,7 +118,7 @@ def explain(  # noqa: PLR0913, PLR0917 - each one a fact of the ask
 
 
 def _facts(found: Explanation, person: Person, *, freeze: bool) -> Iterator[tuple[str, str]]:
-    from jitcloud.policy import wording  # noqa: PLC0415
+    from jitcloud.policy import wording  # noqa: PLC0415 - loaded only when it is needed
 
     ask = found.ask
     thing = ask.entitlement

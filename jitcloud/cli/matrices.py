@@ -48,8 +48,8 @@ def matrix(
     there is denied; with a ticket or an incident, what is not there is as without.
     """
     from jitcloud.cli.rulebook import open_rulebook  # noqa: PLC0415 - see TYPE_CHECKING
-    from jitcloud.policy import golden as files  # noqa: PLC0415
-    from jitcloud.policy.matrix import DURATIONS  # noqa: PLC0415
+    from jitcloud.policy import golden as files  # noqa: PLC0415 - loaded only when it is needed
+    from jitcloud.policy.matrix import DURATIONS  # noqa: PLC0415 - loaded only when it is needed
 
     program = program_of(context)
     if golden is not None and durations:
@@ -70,7 +70,7 @@ def matrix(
 
 def _rows(book: Rulebook, durations: tuple[timedelta, ...], program: Program) -> list[Row]:
     from jitcloud.policy.everybody import Named  # noqa: PLC0415 - see TYPE_CHECKING
-    from jitcloud.policy.matrix import Matrix  # noqa: PLC0415
+    from jitcloud.policy.matrix import Matrix  # noqa: PLC0415 - loaded only when it is needed
 
     book = book.with_anybody()
     named = Named.by(book.policy.rules, book.catalog)

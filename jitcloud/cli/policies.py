@@ -50,7 +50,7 @@ def commands(context_settings: dict[str, list[str]]) -> typer.Typer:
 def check(context: typer.Context) -> int:
     """Parse, validate and lint the rules, a line for each mistake: file:line:rule: message."""
     from jitcloud.cli.rulebook import Files, read  # noqa: PLC0415 - see TYPE_CHECKING
-    from jitcloud.policy.reach import reach  # noqa: PLC0415
+    from jitcloud.policy.reach import reach  # noqa: PLC0415 - loaded only when it is needed
 
     program = program_of(context)
     findings: list[str] = []
@@ -92,7 +92,7 @@ def fmt(
 ) -> int:
     """Lay out the rules in the one way there is. No comment and no meaning is ever lost."""
     from jitcloud.cli.rulebook import Files  # noqa: PLC0415 - see TYPE_CHECKING
-    from jitcloud.policy.fmt import formatted, replace_text  # noqa: PLC0415
+    from jitcloud.policy.fmt import formatted, replace_text  # noqa: PLC0415 - loaded only when it is needed
 
     program = program_of(context)
     files = Files.of(program.file)
@@ -133,8 +133,8 @@ def try_(
 ) -> int:
     """Try a decision table, and show each row to which the policy says something else."""
     from jitcloud.cli.rulebook import Files, open_rulebook  # noqa: PLC0415 - see TYPE_CHECKING
-    from jitcloud.policy.cases import read  # noqa: PLC0415
-    from jitcloud.policy.trial import Trial, never_matched  # noqa: PLC0415
+    from jitcloud.policy.cases import read  # noqa: PLC0415 - loaded only when it is needed
+    from jitcloud.policy.trial import Trial, never_matched  # noqa: PLC0415 - loaded only when it is needed
 
     program = program_of(context)
     table = read(cases or Files.of(program.file).folder / CASES)

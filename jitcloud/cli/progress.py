@@ -78,7 +78,7 @@ class _Bar:
 
     def _begun(self) -> tuple[Progress, TaskID]:
         from rich.console import Console  # noqa: PLC0415 - only for a terminal
-        from rich.progress import Progress  # noqa: PLC0415
+        from rich.progress import Progress  # noqa: PLC0415 - loaded only when it is needed
 
         bar = Progress(console=Console(stderr=True), transient=True)
         bar.start()

@@ -63,8 +63,8 @@ def replay(  # noqa: PLR0913, PLR0917 - each one an option
     Also says how long access was really used, and which windows could therefore be shorter.
     """
     from jitcloud.cli.rejudging import Record, replayed  # noqa: PLC0415 - see TYPE_CHECKING
-    from jitcloud.cli.replayed import FIRST, Told  # noqa: PLC0415
-    from jitcloud.cli.rulebook import Files  # noqa: PLC0415
+    from jitcloud.cli.replayed import FIRST, Told  # noqa: PLC0415 - loaded only when it is needed
+    from jitcloud.cli.rulebook import Files  # noqa: PLC0415 - loaded only when it is needed
 
     program = program_of(context)
     if limit < 1:

@@ -18,22 +18,22 @@ Json = Mapping[str, object]
 def as_json(value: Json) -> None:
     """Write one JSON document: on one line for a program, spread out on a terminal."""
     # Pure ASCII: nothing in it can act on a terminal, and no encoding can spoil it.
-    print(json.dumps(value, indent=2 if sys.stdout.isatty() else None))  # noqa: T201
+    print(json.dumps(value, indent=2 if sys.stdout.isatty() else None))  # noqa: T201 - printing is what this is for
 
 
 def line(text: str = "") -> None:
     """Write one line for a person."""
-    print(printable(text))  # noqa: T201
+    print(printable(text))  # noqa: T201 - printing is what this is for
 
 
 def verbatim(text: str) -> None:
     """Write what a program will read, as it is."""
-    print(text)  # noqa: T201
+    print(text)  # noqa: T201 - printing is what this is for
 
 
 def aside(text: str) -> None:
     """Write one line that is not the result: progress, a warning."""
-    print(printable(text), file=sys.stderr)  # noqa: T201
+    print(printable(text), file=sys.stderr)  # noqa: T201 - printing is what this is for
 
 
 def hint(text: str) -> None:
@@ -46,7 +46,7 @@ def error(kind: str, message: str, *, for_program: bool) -> None:
     """Say what went wrong: a sentence, or a list of them where several things did."""
     if for_program:
         told = json.dumps({"error": {"kind": kind, "message": message}})
-        print(told, file=sys.stderr)  # noqa: T201
+        print(told, file=sys.stderr)  # noqa: T201 - printing is what this is for
         return
     first, *rest = message.splitlines() or [kind]
     aside(f"jitcloud: {first}")
@@ -69,13 +69,13 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     widths = [max(map(len, column)) for column in zip(headings, *safe, strict=True)]
     for row in (headings, *safe):
         cells = [f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)]
-        print("  ".join(cells).rstrip())  # noqa: T201
+        print("  ".join(cells).rstrip())  # noqa: T201 - printing is what this is for
 
 
 def _rich_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     from rich.console import Console  # noqa: PLC0415 - only for a terminal
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415 - loaded only when it is needed
+    from rich.text import Text  # noqa: PLC0415 - loaded only when it is needed
 
     drawn = Table(box=None, pad_edge=False)
     for heading in headings:

@@ -47,7 +47,7 @@ def read(store: Store, verifier: Verifier, name: RequestId) -> Trail:
 
 def _holds(line: Sealed, verifier: Verifier) -> bool | None:
     from jitcloud.audit.chain import must_be_signed  # noqa: PLC0415 - see TYPE_CHECKING
-    from jitcloud.audit.verify import signature_holds  # noqa: PLC0415
+    from jitcloud.audit.verify import signature_holds  # noqa: PLC0415 - loaded only when it is needed
 
     holds = signature_holds(line, verifier)
     return False if holds is None and must_be_signed(line.event.what) else holds
@@ -73,7 +73,7 @@ def extensions(store: Store, verifier: Verifier, parent: Trail) -> Iterator[Trai
 
 def _trouble(store: Store, verifier: Verifier, name: RequestId, lines: tuple[Sealed, ...]) -> str:
     from jitcloud.audit.chain import verify_controls  # noqa: PLC0415 - see TYPE_CHECKING
-    from jitcloud.audit.verify import verified  # noqa: PLC0415
+    from jitcloud.audit.verify import verified  # noqa: PLC0415 - loaded only when it is needed
 
     try:
         if name == CONTROLS:

@@ -171,7 +171,7 @@ def _run(program: Program, command: list[str], variables: Mapping[str, str]) -> 
     """Run a command to its end; return its exit code, or 128 and the signal that ended it."""
     try:
         # The whole point is to run what the person typed; no shell reads it.
-        with subprocess.Popen(command, env=variables) as child, _passing_on(child):  # noqa: S603
+        with subprocess.Popen(command, env=variables) as child, _passing_on(child):  # noqa: S603 - what the person typed, run by no shell
             code = child.wait()
     except FileNotFoundError:
         said = f"There is no command {printable(command[0])}."

@@ -60,8 +60,8 @@ def _shown(*, quiet: bool) -> Iterator[Callable[[str], None]]:
         return
     if sys.stderr.isatty():
         from rich.console import Console  # noqa: PLC0415 - only for a terminal
-        from rich.live import Live  # noqa: PLC0415
-        from rich.text import Text  # noqa: PLC0415
+        from rich.live import Live  # noqa: PLC0415 - loaded only when it is needed
+        from rich.text import Text  # noqa: PLC0415 - loaded only when it is needed
 
         with Live(Text(), console=Console(stderr=True), transient=True) as live:
             yield lambda text: live.update(Text(printable(text)))

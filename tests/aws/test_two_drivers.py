@@ -174,7 +174,7 @@ def test_a_deny_document_somebody_wrote_over_is_made_whole_again(
 
 def _minted(answer: bytes) -> Credentials:
     from botocore.parsers import create_parser  # noqa: PLC0415 - the SDK's own reading of it
-    from botocore.session import get_session  # noqa: PLC0415
+    from botocore.session import get_session  # noqa: PLC0415 - loaded in the process that needs it
 
     model = get_session().get_service_model("sts").operation_model("AssumeRole")
     assert model.output_shape is not None

@@ -108,7 +108,7 @@ def test_a_commit_after_the_last_message_is_not_forgotten(world: Told) -> None:
             world.approve(request)
         put(mark)
 
-    world.store.put_mark = late  # type: ignore[method-assign]
+    world.store.put_mark = late  # type: ignore[method-assign] # a fault put into one object
     world.tell(request)
     assert world.mark(request).wake_at == world.time()
     world.tell(request)

@@ -155,7 +155,7 @@ def test_who_dies_after_a_message_and_before_it_is_recorded_repeats_it(world: To
             raise Killed
         put(mark)
 
-    world.store.put_mark = dying  # type: ignore[method-assign]
+    world.store.put_mark = dying  # type: ignore[method-assign] # a fault put into one object
     with pytest.raises(Killed):
         world.tell(request)
     assert len(world.post.sent) == UNSAVED

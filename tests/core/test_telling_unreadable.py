@@ -85,7 +85,7 @@ def test_a_mark_that_cannot_be_read_is_said_to(world: Told, error: type[Exceptio
     def broken(_channel: str, _request: RequestId) -> None:
         raise error
 
-    world.store.mark = broken  # type: ignore[method-assign,assignment]
+    world.store.mark = broken  # type: ignore[method-assign,assignment] # a fault put into one object
     with pytest.raises(Tampered, match=error.__name__):
         world.tell(request)
 
@@ -94,10 +94,10 @@ def test_the_mark_of_another_is_not_written(world: Told) -> None:
     request, other = world.ask(what="prod-write"), world.ask(what="prod-write")
     before, read = world.mark(other), world.store.mark
 
-    def swapped(channel: str, request: RequestId) -> Mark | None:  # noqa: ARG001
+    def swapped(channel: str, request: RequestId) -> Mark | None:  # noqa: ARG001 - a fault put into one object
         return read(channel, other.id)
 
-    world.store.mark = swapped  # type: ignore[method-assign]
+    world.store.mark = swapped  # type: ignore[method-assign] # a fault put into one object
     with pytest.raises(Tampered, match="that of another"):
         world.tell(request)
     assert world.mark(other) == before

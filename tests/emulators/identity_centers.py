@@ -25,7 +25,7 @@ def clients(url: str | None = None) -> dict[str, Any]:
     with apart():
         session = boto3.Session("AKIAIOSFODNN7EXAMPLE", "any", region_name="us-east-1")
         return {
-            name: session.client(name, endpoint_url=url, config=once)  # type: ignore[call-overload]
+            name: session.client(name, endpoint_url=url, config=once)  # type: ignore[call-overload] # the service is named by a variable
             for name in SERVICES
         }
 

@@ -138,7 +138,7 @@ def test_a_line_that_is_none_is_a_finding(world: World, lines: Lines, line: byte
 
 def test_a_signature_that_is_none_is_a_finding(world: World, lines: Lines) -> None:
     for wrong in ({}, 5, {"key": "k"}, {"key": "k", "value": "not base 64"}):
-        report = verified(world, edit(lambda t, w=wrong: t.update(signature=w))(lines))  # type: ignore[misc]
+        report = verified(world, edit(lambda t, w=wrong: t.update(signature=w))(lines))  # type: ignore[misc] # what no type allows is what is tried
         assert report.findings
 
 

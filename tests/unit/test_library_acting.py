@@ -173,7 +173,7 @@ def test_a_session_goes_on_past_the_first_deadline(world: CliWorld, ana: Acting)
         held = grant.boto3_session().get_credentials()
         assert isinstance(held, RefreshableCredentials)
         # botocore reads the clock of the machine.
-        held._time_fetcher = world.time  # type: ignore[attr-defined]  # noqa: SLF001
+        held._time_fetcher = world.time  # type: ignore[attr-defined]  # noqa: SLF001 - what is inside is what is looked at
         assert held.get_frozen_credentials().access_key == "AKIA1"
         ana.extend(request, "20m", "not done yet")
         world.time.forward(minutes=9, seconds=59)

@@ -316,7 +316,7 @@ def test_odd_names_are_names_and_nothing_more(id_: str, group: str, what: str, t
 def test_an_entity_that_does_not_fit_the_schema_is_a_denial() -> None:
     ask = HERE.ask("dev", "dev-db")
     # The type checker would not let this be written; a record from elsewhere might hold it.
-    bad_cloud = replace(ask.entitlement, cloud="awz")  # type: ignore[arg-type]
+    bad_cloud = replace(ask.entitlement, cloud="awz")  # type: ignore[arg-type] # what no type allows is what is tried
     not_text = replace(ask.entitlement, environment="\ud800")
     for entitlement in (bad_cloud, not_text):
         decision = HERE.judge(POLICY, replace(ask, entitlement=entitlement))
