@@ -45,7 +45,7 @@ STEPS = 8
 """More steps than a request can take in one go: a bound, not a plan."""
 
 FAIL_AFTER = timedelta(minutes=2)
-"""A cloud that has not let somebody in by then is told to forget it, and the request fails."""
+"""When a request fails whose place nothing here reaches any more."""
 
 LATER = frozenset({State.PENDING, State.SCHEDULED, State.ACTIVE})
 """What may have to ask who is in which group, and so waits until all that ends has had its turn."""
@@ -205,7 +205,10 @@ class Advance:
 
     def _begin(self, request: Request, plan: Plan | None, judge: Judge, now: datetime) -> Request:
         mechanism = judge.mechanism(request.entitlement.mechanism)
-        places = mechanism.places(request.entitlement, request.person)
+        places = mechanism.places(
+            request.entitlement, judge.person(request.person), part=request.ask.part
+        )
+        now = max(now, self.converger.clock())  # a cloud may have been asked who that is
         window = judge.window(request.ask, now)
         activating = Activating(
             window=window,
@@ -219,9 +222,13 @@ class Advance:
             done: tuple[Happening, ...] = (activating, Activated(seen_at=now))
             return self.ledger.record(request, done, now=now, control_seq=judge.control_seq)
         holder = Holder(request=request.id, until=window.deadline, detail=places.grant.detail)
-        slot = slots.join(self.ledger.slot_at(places.grant), holder, now)
+        changed = [slots.join(self.ledger.slot_at(places.grant), holder, now)]
+        if places.denial is not None:
+            denial = self.ledger.slot_at(places.denial)
+            if (anew := slots.begin_anew(denial, places.denial.detail, now)) != denial:
+                changed.append(anew)
         return self.ledger.record(
-            request, (activating,), now=now, changed=(slot,), control_seq=judge.control_seq
+            request, (activating,), now=now, changed=changed, control_seq=judge.control_seq
         )
 
     def _deny(
@@ -237,12 +244,18 @@ class Advance:
         if slot is not None and _shows(slot, request, now) and slot.seen is not None:
             seen = Activated(seen_at=slot.seen.at)
             return self.ledger.record(request, (seen,), now=now, unmoved=(slot,))
-        if now >= request.updated_at + FAIL_AFTER:
+        if now >= request.updated_at + self._patience(request):
             trouble = "" if slot is None else slot.trouble
             return self._end(request, Cause.FAILED, trouble or "The cloud never showed it.", now)
         later = ending.look_again(self.ledger, request, now)
         self.ledger.put_off(request, min(later, lifecycle.deadline(request)))
         return None
+
+    def _patience(self, request: Request) -> timedelta:
+        """A cloud that has not let somebody in by then is told to forget it; it has failed."""
+        grant = request.places.grant
+        kind = None if grant is None else self.converger.kinds.get(grant.kind)
+        return FAIL_AFTER if kind is None else kind.patience
 
     # ── Out ──────────────────────────────────────────────────────────────────────────────────
 
@@ -257,12 +270,15 @@ class Advance:
             now = max(now, self.converger.clock())
             known = self._proof(request, now)
         if known is None:
+            left = ending.removed(self.ledger, self.converger.kinds, request, now)
+            if left is not None:
+                return self.ledger.record(request, (left,), now=now)
             self.ledger.put_off(request, ending.look_again(self.ledger, request, now))
             return None
         what: Happening = Ended(evidence=known.evidence, seen_at=known.seen_at)
         if request.cause is Cause.FAILED:
             what = Failed(reason=request.reason, seen_at=known.seen_at)
-        return self.ledger.record(request, (what,), now=now, unmoved=known.unmoved)
+        return ending.finish(self.ledger, request, what, known, now)
 
     def _proof(self, request: Request, now: datetime) -> ending.Proof | None:
         return ending.proof(self.ledger, self.converger.kinds, request, now)

@@ -37,6 +37,9 @@ SECOND = timedelta(seconds=1)
 MOST_TOGETHER = 20
 """How many things can be asked for at once."""
 
+MOST_PARTS = 200
+"""How many requests they may come to, where some span several places (accounts)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
@@ -85,19 +88,30 @@ class Asking:
         if len(set(entitlements)) < len(entitlements):
             raise Invalid("The same thing is asked for twice; name it once.")
         things = [self.judge.catalog.get(name) for name in entitlements]
-        names = _names(len(things), id_, self.now)
-        again = id_ is not None and self.ledger.store.request(names[0]) is not None
-        ask = self._ask(things[0], wish, again=again)
+        known = None if id_ is None else self.ledger.store.request(id_)
+        ask = self._ask(things[0], wish, again=known is not None)
+        if known is not None:
+            return self._answered(known, things, ask)
+        parts = [(thing, part) for thing in things for part in self._parts(thing)]
+        if len(parts) > MOST_PARTS:
+            raise Invalid(
+                f"That comes to {len(parts)} requests, and {MOST_PARTS} are the most at once;"
+                " ask for less at a time."
+            )
+        names = _names(len(parts), id_, self.now)
         together = names if len(names) > 1 else ()
-        asks = [replace(ask, entitlement=thing, together=together) for thing in things]
-        if id_ is not None and (found := self._asked_before(names, asks)) is not None:
-            return found
+        asks = [replace(ask, entitlement=of, part=part, together=together) for of, part in parts]
         entries = [self._entry(name, each) for name, each in zip(names, asks, strict=True)]
         try:
             return self.ledger.record_all(entries, actor=self.actor, now=self.now)
         except Conflict:
             # The same ask raced itself: whichever was first stands.
-            return self._asked_before(names, asks) or tuple(map(self.ledger.load, names))
+            return self._answered(self.ledger.load(names[0]), things, ask)
+
+    def _parts(self, thing: Entitlement) -> tuple[str, ...]:
+        """What asking for it comes to, each a request of its own; decided now, once for all."""
+        mechanism = self.judge.mechanisms.get(thing.mechanism)
+        return ("",) if mechanism is None else mechanism.parts(thing, self.now) or ("",)
 
     def extend(self, parent: Request, by: timedelta, wish: Wish, id_: RequestId | None) -> Request:
         """Ask for a later deadline of a grant: judged for the whole time it would then last.
@@ -121,15 +135,17 @@ class Asking:
             ticket=first.ticket if wish.ticket is None else wish.ticket,
             incident=first.incident if wish.incident is None else wish.incident,
         )
-        ask = replace(self._ask(first.entitlement, whole, again=again), extends=parent.id)
-        if id_ is not None and (found := self._asked_before((name,), [ask])) is not None:
-            return found[0]
+        ask = replace(
+            self._ask(first.entitlement, whole, again=again), extends=parent.id, part=first.part
+        )
+        if again:
+            return self._answered(self.ledger.load(name), [ask.entitlement], ask)[0]
         try:
             (made,) = self.ledger.record_all(
                 [self._entry(name, ask)], actor=self.actor, now=self.now
             )
         except Conflict:
-            return (self._asked_before((name,), [ask]) or (self.ledger.load(name),))[0]
+            return self._answered(self.ledger.load(name), [ask.entitlement], ask)[0]
         return made
 
     def _ask(self, thing: Entitlement, wish: Wish, *, again: bool) -> Ask:
@@ -164,18 +180,19 @@ class Asking:
         decided = ruled(ask, ruling, self.judge, self.patience, self.now)
         return Entry(name, None, (Asked(ask=ask, plan=plan), decided))
 
-    def _asked_before(
-        self, names: Sequence[RequestId], asks: Sequence[Ask]
-    ) -> tuple[Request, ...] | None:
-        found = [self.ledger.store.request(name) for name in names]
-        known = [request for request in found if request is not None]
-        if not known:
-            return None
-        same = len(known) == len(asks) and all(
-            _facts(request.ask) == _facts(ask) for request, ask in zip(known, asks, strict=True)
+    def _answered(
+        self, first: Request, things: Sequence[Entitlement], ask: Ask
+    ) -> tuple[Request, ...]:
+        """Return what this was answered before. Raises ``Conflict`` if it asked something else."""
+        names = first.ask.together or (first.id,)
+        known = [first, *map(self.ledger.load, names[1:])] if names[0] == first.id else []
+        # In the order in which they were named, each once, however many parts it came to.
+        asked = list(dict.fromkeys(request.ask.entitlement.id for request in known))
+        same = asked == [thing.id for thing in things] and all(
+            _facts(request.ask) == _facts(ask) for request in known
         )
         if not same:
-            raise Conflict(f"Request {names[0]} exists already and asks for something else.")
+            raise Conflict(f"Request {first.id} exists already and asks for something else.")
         return tuple(known)
 
 
@@ -227,7 +244,6 @@ def _names(count: int, id_: RequestId | None, now: datetime) -> tuple[RequestId,
 def _facts(ask: Ask) -> tuple[object, ...]:
     return (
         ask.person,
-        ask.entitlement.id,
         # What an extension adds up to follows from when it is asked.
         None if ask.extends else ask.duration,
         ask.justification,

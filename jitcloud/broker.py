@@ -24,6 +24,7 @@ from jitcloud import (
     voting,
 )
 from jitcloud.asking import Asking, Patience, Wish
+from jitcloud.attesting import Attesting
 from jitcloud.braking import Braking
 from jitcloud.errors import Conflict, Misconfigured, NotFound, Refused, Tampered
 from jitcloud.judge import Judge
@@ -86,6 +87,7 @@ class Broker:
 
         A refusal is recorded too, and comes back as a request in state ``denied``.
         Asking again with the same ``id_`` and the same facts returns the first answer.
+        Of what spans several places it returns the first, whose ``ask.together`` names all.
         ``break_glass`` asks to be let in at once past whoever would be asked, and to be
         reviewed afterwards. Raises ``Invalid`` and ``NotFound`` for what cannot be asked at all.
         """
@@ -237,6 +239,26 @@ class Broker:
             return ending.begin(self.ledger, request, happenings, now, _actor(caller))
 
         return again_on_conflict(attempt)
+
+    # ── What no cloud can be asked about any more ────────────────────────────────────────────
+
+    def attest(self, caller: Caller, request: RequestId, now: datetime, reason: str) -> Request:
+        """Answer for it that access is gone whose place has vanished and refuses for ever.
+
+        Unlike an end it gives something up, so nothing may be broken and everything is asked:
+        the record, who speaks, and policy, as for ending all of that entitlement.
+        """
+        judge, person = self._bench(caller, now)
+        attest = Attesting(
+            ledger=self.ledger,
+            judge=judge,
+            person=person,
+            actor=_actor(caller),
+            mfa_age=_age(caller, now),
+            now=now,
+        )
+        because = text.one_line(reason, "reason")
+        return again_on_conflict(lambda: attest.attest(request, because))
 
     # ── Brakes ───────────────────────────────────────────────────────────────────────────────
 

@@ -19,7 +19,9 @@ from jitcloud.model import (
     PersonId,
     PolicyRef,
     Reach,
+    Reconciled,
     Request,
+    Restored,
     Resumed,
     Scope,
     Sealed,
@@ -29,7 +31,9 @@ from jitcloud.model import (
 EVERYTHING = Scope(reach=Reach.EVERYTHING)
 
 
-def fold(controls: Controls | None, sealed: Sealed) -> Controls:
+def fold(  # noqa: PLR0911 - one arm an event
+    controls: Controls | None, sealed: Sealed
+) -> Controls:
     """Add one event to what the earlier ones gave. Raises ``Tampered`` where it cannot follow."""
     event = sealed.event
     known = controls or Controls(seq=0, head=GENESIS, updated_at=event.at)
@@ -54,6 +58,15 @@ def fold(controls: Controls | None, sealed: Sealed) -> Controls:
             return replace(moved, endings=(*_without(known.endings, scope), brake))
         case AllEnding(scope=scope):
             return replace(moved, endings=_without(known.endings, scope))
+        case Restored():
+            return replace(moved, restored_at=event.at)
+        case Reconciled(begun_at=begun_at):
+            waits = known.restored_at is not None and begun_at < known.restored_at
+            return replace(
+                moved,
+                reconciled_at=begun_at,
+                restored_at=known.restored_at if waits else None,
+            )
         case _:
             message = f"{event.what.type} cannot stand in the deployment's own trail."
             raise Tampered(message)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import cast
 
 from ulid import ULID
 
@@ -20,15 +21,38 @@ from jitcloud.errors import (
     Misconfigured,
     OutcomeUnknown,
     Throttled,
+    Unavailable,
 )
-from jitcloud.model import Sight, Slot, SlotKey
-from jitcloud.ports import Change, Clock, SlotKind, SlotKinds, Store
+from jitcloud.model import Hold, Operation, Progress, Sight, Slot, SlotKey
+from jitcloud.ports import Change, Clock, Following, Journal, Paced, SlotKind, SlotKinds, Store
 
 CLAIM_MARGIN = timedelta(seconds=5)
 """A claim outlasts its calls by this, so that a slow answer still finds the claim held."""
 
 COMMIT_TRIES = 20
 """How often a driver re-reads its slot when others join or leave it meanwhile."""
+
+
+@dataclass(slots=True)
+class _Drive:
+    """One attempt at a slot, and what has become known in it."""
+
+    slot: Slot
+    """As claimed."""
+    kind: SlotKind
+    landed_by: datetime | None
+    operation: Operation | None
+    filled_at: datetime | None
+    seen: Sight | None = None
+    trouble: str = ""
+    is_done: bool = False
+    """Whether the cloud has just said that it has removed what was there."""
+
+    def known(self, slot: Slot) -> Slot:
+        """The slot as it stands, with what has become known."""
+        return replace(
+            slot, landed_by=self.landed_by, operation=self.operation, filled_at=self.filled_at
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +62,14 @@ class Converger:
     store: Store
     kinds: SlotKinds
     clock: Clock
+    journal: Journal | None = None
+    """Where it is noted which shared places we fill; without one, none is filled."""
 
     def converge(self, key: SlotKey) -> Slot | None:
         """Bring one place nearer to its wish; return the slot as it then stands.
 
-        Returns the slot untouched while another drives it, and None for one never stored.
+        Returns the slot untouched while another drives it, put off while it is not its turn, and
+        None for one never stored.
         A cloud's refusal is not raised: it is noted in the slot, with a wake-up to try again.
         Raises ``Conflict`` when another took over, ``Misconfigured`` when nothing here reaches
         that kind of place.
@@ -52,63 +79,133 @@ class Converger:
         #
         # 1. Commit a claim, and that a call may land for as long as it lasts. A crash after
         #    this leaves both, and a wake-up at the claim's end.
-        # 2. Read what is there; commit whether it is standing, before any create could make
+        # 2. Ask how far the cloud is with what it was told before, if it takes its time. A crash
+        #    after this leaves the same.
+        # 3. Read what is there; commit whether it is standing, before any create could make
         #    it look so. A crash after this leaves the same.
-        # 3. Make the call, once. A crash after this leaves a place that only a read after the
-        #    claim's end can prove empty.
-        # 4. Read back, commit what was seen and give the claim back. A crash before the commit
-        #    is a crash after (3).
+        # 4. Make the call, once. A crash after this leaves a place that only a read after the
+        #    claim's end can prove empty, and perhaps something under way that must be found.
+        # 5. Read back, commit what was seen and give the claim back. A crash before the commit
+        #    is a crash after (4).
         before, claimed = self._claim(key)  # (1)
         if before is None or claimed is None:
             return before
-        kind = self._kind(claimed)
-        landed_by = before.landed_by
-        try:
-            seen = kind.see(claimed, self.clock())  # (2)
-            slot = claimed
-            if kind.takes_standing and slots.with_standing(claimed, seen) != claimed:
-                slot = self._commit(claimed, lambda s: slots.with_standing(s, seen))
-            trouble = ""
-            if not slots.fits(slot, seen, slots.wish(slot, self.clock())):
-                landed_by = claimed.landed_by
-                trouble = self._tell(claimed, kind)  # (3)
-                landed_by = slots.later(before.landed_by, self.clock())
-                seen = kind.see(claimed, self.clock())  # (4)
-        except CloudError as exc:
-            why = str(exc)
-            return self._commit(
-                claimed,
-                lambda s: slots.put_off(replace(s, landed_by=landed_by), why, self.clock()),
-            )
-        return self._commit(
-            claimed,
-            lambda s: _saw(replace(s, landed_by=landed_by), seen, trouble, kind, self.clock()),
+        drive = _Drive(
+            slot=claimed,
+            kind=self._kind(claimed),
+            landed_by=before.landed_by,
+            operation=claimed.operation,
+            filled_at=claimed.filled_at,
         )
+        try:
+            waits = self._follow(drive)  # (2)
+            if not waits and not drive.is_done:
+                self._know(drive)  # (3)
+                if not drive.trouble and not self._fits(drive):
+                    waits = self._tell(drive)  # (4)
+                    if not waits:
+                        self._look(drive)  # (5)
+        except CloudError as exc:
+            why = drive.trouble or str(exc)
+            return self._commit(claimed, lambda s: slots.put_off(drive.known(s), why, self.clock()))
+        if waits:
+            return self._commit(claimed, lambda s: slots.under_way(drive.known(s), self.clock()))
+        return self._commit(claimed, lambda s: _saw(drive, s, self.clock()))
+
+    # ── The right to tell the cloud ──────────────────────────────────────────────────────────
 
     def _claim(self, key: SlotKey) -> tuple[Slot | None, Slot | None]:
         """Take the right to drive the slot; return it as it was, and claimed.
 
-        Claimed is None when another has the right, or there is no such slot.
+        Claimed is None when another has the right, when it is not its turn, and where there is no
+        such slot.
         """
         for _ in range(COMMIT_TRIES):
             slot = self.store.slot(key)
             now = self.clock()
             if slot is None or slots.is_claimed(slot, now):
                 return slot, None
-            until = now + self._kind(slot).timeout + CLAIM_MARGIN
+            kind = self._kind(slot)
             try:
-                return slot, self._write(slots.claim(slot, str(ULID()), until))
+                turn = _turn(kind, slot, now)
+                if turn > now:
+                    return self._write(replace(slot, wake_at=turn)), None
+                until = now + kind.timeout + CLAIM_MARGIN
+                return slot, self._write(slots.claim(_left_behind(kind, slot), str(ULID()), until))
             except Conflict:
                 continue
         message = f"{key} changes too fast to be claimed; it is tried again by itself."
         raise Conflict(message)
 
-    def _tell(self, claimed: Slot, kind: SlotKind) -> str:
-        """Make the one call; return what the cloud said if it refused.
+    # ── What the cloud was told before ───────────────────────────────────────────────────────
 
-        Raises ``OutcomeUnknown`` when no answer came.
+    def _follow(self, drive: _Drive) -> bool:
+        """Ask after what is under way; return whether that must be waited for."""
+        operation = drive.operation
+        if operation is None:
+            return False
+        followed = cast("Following", drive.kind).follow(drive.slot, operation, self.clock())
+        now = self.clock()
+        if followed.progress is Progress.RUNNING:
+            drive.operation = replace(operation, id=followed.id or operation.id)
+            # A create that never ends must not keep access alive, nor a removal keep anybody
+            # out: the cloud is then told once more.
+            in_vain = operation.verb == "remove" or not slots.wish(drive.slot, now)
+            return not (in_vain and slots.is_stuck(operation, now))
+        drive.operation = None
+        drive.landed_by = slots.later(drive.landed_by, now)
+        if followed.progress is Progress.FAILED:
+            drive.trouble = followed.reason
+            if drive.filled_at == operation.begun_at:
+                drive.filled_at = None
+        elif followed.progress is Progress.DONE and operation.verb == "put":
+            # The cloud's own word; what it lists may be older.
+            drive.seen = Sight(at=now, present=True)
+            drive.filled_at = now
+        elif followed.progress is Progress.DONE:
+            # Likewise: nothing that is listed before it has settled is believed.
+            drive.is_done = drive.kind.settle > timedelta(0)
+        return False
+
+    # ── What is there ────────────────────────────────────────────────────────────────────────
+
+    def _know(self, drive: _Drive) -> None:
+        """Read what is there, unless that is known: the cloud has said so, or we have seen it.
+
+        What is ours, and was seen since anybody was told anything, is removed without a look.
         """
-        slot = self._mine(claimed)  # read anew: somebody may have left since
+        slot = drive.slot
+        if drive.seen is None and slot.standing is not True and not slot.attempts:
+            removes = drive.kind.grants and not slots.wish(slot, self.clock())
+            told = drive.landed_by
+            fresh = slot.seen is not None and (told is None or slot.seen.at >= told)
+            if removes and fresh and slot.seen is not None and slot.seen.present:
+                drive.seen = slot.seen
+        if drive.seen is None:
+            self._look(drive)
+
+    def _look(self, drive: _Drive) -> None:
+        seen = drive.seen = drive.kind.see(drive.slot, self.clock())
+        if drive.kind.takes_standing and slots.with_standing(drive.slot, seen) != drive.slot:
+            drive.slot = self._commit(drive.slot, lambda s: slots.with_standing(s, seen))
+        if seen.present and not drive.slot.standing:
+            drive.filled_at = seen.at
+
+    def _fits(self, drive: _Drive) -> bool:
+        now = self.clock()
+        return drive.seen is not None and slots.fits(
+            drive.slot, drive.seen, slots.wish(drive.slot, now)
+        )
+
+    # ── Telling ──────────────────────────────────────────────────────────────────────────────
+
+    def _tell(self, drive: _Drive) -> bool:
+        """Make the one call; return whether the cloud does it in its own time.
+
+        Raises ``OutcomeUnknown`` when no answer came, and ``Throttled`` when it was too much.
+        """
+        kind = drive.kind
+        slot = self._mine(drive.slot)  # read anew: somebody may have left since
         now = self.clock()
         if slot.claim is None or now + kind.timeout > slot.claim.until:
             # This process was held up (a suspended machine, a frozen function): before its
@@ -116,16 +213,52 @@ class Converger:
             message = "This driver was held up for too long; the next one goes on."
             raise OutcomeUnknown(message)
         wanted = slots.wish(slot, now)
+        stuck, before = drive.operation, drive.landed_by
+        drive.landed_by = slot.landed_by
         try:
-            if wanted.until is None:
-                kind.remove(slot)
-            elif kind.grants and wanted.until - now <= kind.timeout:
-                return "The deadline is too near: a grant might land after it."
-            else:
-                kind.put(slot, wanted.holders, wanted.until)
-        except (CloudRefused, Throttled) as exc:
-            return str(exc)
-        return ""
+            id_ = self._call(drive.kind, slot, wanted, now)
+        except CloudRefused as exc:
+            id_, drive.trouble = None, str(exc)
+        except Throttled:
+            drive.landed_by = before
+            raise
+        except OutcomeUnknown:
+            if wanted:
+                drive.filled_at = now
+                if hasattr(kind, "follow"):
+                    drive.operation = Operation(verb="put", begun_at=now)
+            raise
+        if wanted and not drive.trouble:
+            drive.filled_at = now
+        drive.landed_by = slots.later(before, self.clock())
+        if stuck is not None and stuck.verb == "put":
+            # It may still let somebody in, so it is what must be waited for.
+            return True
+        verb = Operation(verb="put" if wanted else "remove", begun_at=now, id=id_ or "")
+        drive.operation = None if id_ is None else verb
+        return id_ is not None
+
+    def _call(self, kind: SlotKind, slot: Slot, wanted: slots.Wish, now: datetime) -> str | None:
+        if wanted.until is None:
+            return kind.remove(slot)
+        if kind.grants and wanted.until - now <= kind.timeout:
+            raise CloudRefused("The deadline is too near: a grant might land after it.")
+        self._note(kind, slot, now)
+        return kind.put(slot, wanted.holders, wanted.until)
+
+    def _note(self, kind: SlotKind, slot: Slot, now: datetime) -> None:
+        """Write down that we fill a place that nothing else would tell to be ours."""
+        if not kind.grants or kind.hold(slot) is not Hold.SHARED:
+            return
+        if self.journal is None:
+            raise CloudRefused(
+                "Others give access here too, and nothing notes what is ours: name a file in "
+                "[journal], or give access there by jitcloud alone."
+            )
+        try:
+            self.journal.note(slot, now)
+        except Unavailable as exc:
+            raise CloudRefused(f"It cannot be noted whose access this is: {exc}") from exc
 
     def _mine(self, claimed: Slot) -> Slot:
         slot = self.store.slot(claimed.key)
@@ -160,18 +293,45 @@ class Converger:
         return kind
 
 
-def _saw(slot: Slot, seen: Sight, trouble: str, kind: SlotKind, now: datetime) -> Slot:
+def _turn(kind: SlotKind, slot: Slot, now: datetime) -> datetime:
+    if not hasattr(kind, "turn"):
+        return now
+    return cast("Paced", kind).turn(slot, now, removes=not slots.wish(slot, now))
+
+
+def _left_behind(kind: SlotKind, slot: Slot) -> Slot:
+    """The slot with what a driver may have begun who then died."""
+    if slot.claim is None:
+        return slot
+    began = slot.claim.until - kind.timeout - CLAIM_MARGIN
+    operation = slot.operation
+    if operation is None and hasattr(kind, "follow"):
+        operation = Operation(verb="put", begun_at=began)
+    return replace(slot, operation=operation, filled_at=slots.later(slot.filled_at, began))
+
+
+def _saw(drive: _Drive, slot: Slot, now: datetime) -> Slot:
     """The claim given back, with what was seen and when to look again."""
+    kind, seen = drive.kind, drive.seen
+    slot = drive.known(slot)
+    if seen is None:
+        looks = slots.later(slot.landed_by, now) + kind.settle
+        return replace(slot, claim=None, attempts=0, trouble="", wake_at=looks)
     slot = replace(slot, seen=seen)
     wanted = slots.wish(slot, now)
     if not slots.fits(slot, seen, wanted):
-        return slots.put_off(slot, trouble or "The cloud does not show it yet.", now)
+        return slots.put_off(slot, drive.trouble or "The cloud does not show it yet.", now)
     slot = replace(slots.without_the_past(slot, now), claim=None, attempts=0, trouble="")
     # A denial or an absence is proven once the cloud has had time to act on it everywhere; a
     # presence, as soon as no earlier call of ours (a slow removal) can undo it.
     wait = timedelta(0) if kind.grants and wanted else kind.settle
+    if slot.operation is not None:
+        return slots.under_way(slot, now)
     if slot.landed_by is not None and not slots.is_settled(slot, wait):
         return replace(slot, wake_at=slot.landed_by + wait)
+    if not seen.present:
+        # Proven empty: whoever fills it from here on, before us, is somebody else.
+        slot = replace(slot, standing=None)
     look = slots.next_change(slot, now)
     if look is not None and not kind.grants:
         # What denies must go on denying: somebody may write over it.

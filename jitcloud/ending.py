@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from jitcloud import lifecycle, slots
 from jitcloud.ledger import Ledger
@@ -21,10 +21,18 @@ from jitcloud.model import (
     Guarantee,
     Happening,
     Holder,
+    Removed,
+    Reopened,
     Request,
     Slot,
 )
 from jitcloud.ports import SlotKinds
+
+UNTIL_SEEN = datetime(9999, 1, 1, tzinfo=UTC)
+"""A denial that lasts until the place was seen empty, however long that takes."""
+
+DENIED_WITHIN = timedelta(minutes=1)
+"""How long after its place was seen empty a denial may take, before the trail says what is left."""
 
 
 def begin(
@@ -33,25 +41,62 @@ def begin(
     happenings: Sequence[Happening],
     now: datetime,
     actor: Actor = BROKER,
+    *,
+    found: Slot | None = None,
 ) -> Request:
     """Commit what ends a request, with what its places must hold from then on.
 
-    A crash before this leaves the request as it was, and a crash after it leaves places that
-    are due at once. Raises ``Conflict``.
+    ``found`` is the place of its grant with what has just become known of it, where that is more
+    than the record has. A crash before this leaves the request as it was, and a crash after it
+    leaves places that are due at once. Raises ``Conflict``.
     """
     changed = []
-    if any(isinstance(what, Ending) for what in happenings):
+    if any(isinstance(what, Ending | Reopened) for what in happenings):
         grant, denial = request.places.grant, request.places.denial
+        left = None
         if grant is not None:
-            changed.append(slots.leave(ledger.slot_at(grant), request.id, now))
-        dead_by = request.credentials_dead_by
-        over = sessions_are_dead(request, now) or _cloud_denies(request, now)
-        if denial is not None and dead_by is not None and not over:
-            # Denied for as long as the cloud itself would keep the session alive, though the
-            # session's own policy denies it from the deadline on: two locks, not one.
-            held = Holder(request=request.id, until=dead_by + SKEW, detail=denial.detail)
+            stood = ledger.slot_at(grant) if found is None else found
+            left = slots.leave(stood, request.id, now)
+            changed.append(left)
+        until = _denied_until(request, left, now)
+        if denial is not None and until is not None:
+            held = Holder(request=request.id, until=until, detail=denial.detail)
             changed.append(slots.join(ledger.slot_at(denial), held, now))
     return ledger.record(request, happenings, actor=actor, now=now, changed=changed)
+
+
+def _denied_until(request: Request, left: Slot | None, now: datetime) -> datetime | None:
+    """Until when what was handed out is to be denied; None where there is nothing to deny."""
+    if request.places.outlives is not None:
+        # Nobody records what is made of such a place, so it is denied until it was seen empty,
+        # and for as long as anything made of it before may live. Not while somebody goes on
+        # having it: by another grant, or from before.
+        if left is None or left.standing or slots.wish(left, now):
+            return None
+        return UNTIL_SEEN if _was_filled(request, left) else None
+    dead_by = request.credentials_dead_by
+    if dead_by is None or sessions_are_dead(request, now) or _cloud_denies(request, now):
+        return None
+    # For as long as the cloud itself would keep the session alive, though the session's own
+    # policy denies it from the deadline on: two locks, not one.
+    return dead_by + SKEW
+
+
+def finish(
+    ledger: Ledger, request: Request, what: Happening, known: Proof, now: datetime
+) -> Request:
+    """Commit that access is gone; what denies it goes on for as long as anything may live."""
+    changed = []
+    place, outlives = request.places.denial, request.places.outlives
+    if place is not None and outlives is not None:
+        denial = ledger.slot_at(place)
+        if any(h.request == request.id for h in denial.holders):
+            gone_at = request.removed_at or known.seen_at
+            until = gone_at + outlives + SKEW
+            changed.append(slots.deny_until(denial, request.id, until, now))
+    keys = {slot.key for slot in changed}
+    unmoved = {slot.key: slot for slot in known.unmoved if slot.key not in keys}.values()
+    return ledger.record(request, (what,), now=now, changed=changed, unmoved=tuple(unmoved))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,17 +110,33 @@ class Proof:
 
 def proof(ledger: Ledger, kinds: SlotKinds, request: Request, now: datetime) -> Proof | None:
     """Say how it is known that a request's access is gone; None while it is not."""
-    sessions = _sessions(ledger, kinds, request, now)
-    if request.places.grant is None or sessions is None:
-        return sessions
     place = _place(ledger, kinds, request, now)
-    if place is None:
+    if request.places.grant is not None and place is None:
         return None
+    sessions = _sessions(ledger, kinds, request, place, now)
+    if place is None or sessions is None:
+        return sessions
     return Proof(
         evidence=place.evidence,
         seen_at=max(place.seen_at, sessions.seen_at),
         unmoved=(*place.unmoved, *sessions.unmoved),
     )
+
+
+def removed(ledger: Ledger, kinds: SlotKinds, request: Request, now: datetime) -> Removed | None:
+    """What to record when its place is empty, and what was made of it before may still work.
+
+    None where that is known already, where nothing does, or while it is about to be denied.
+    """
+    outlives = request.places.outlives
+    if outlives is None or request.removed_at is not None:
+        return None
+    place = _place(ledger, kinds, request, now)
+    if place is None or place.evidence is not Evidence.SEEN_ABSENT:
+        return None
+    if request.places.denial is not None and now < place.seen_at + DENIED_WITHIN:
+        return None
+    return Removed(seen_at=place.seen_at, dead_by=place.seen_at + outlives)
 
 
 def sessions_are_dead(request: Request, now: datetime) -> bool:
@@ -105,10 +166,14 @@ def look_again(ledger: Ledger, request: Request, now: datetime) -> datetime:
     return min((at for at in wakes if at is not None and at > now), default=now + slots.FIRST_RETRY)
 
 
-def _sessions(ledger: Ledger, kinds: SlotKinds, request: Request, now: datetime) -> Proof | None:
-    if request.credentials_dead_by is None:
+def _sessions(
+    ledger: Ledger, kinds: SlotKinds, request: Request, place: Proof | None, now: datetime
+) -> Proof | None:
+    if place is not None and place.evidence is Evidence.OTHERS_HOLD:
+        return place  # whoever still has it may use it
+    if request.credentials_dead_by is None and not _may_be_used(ledger, request):
         return Proof(evidence=Evidence.NOTHING_ISSUED, seen_at=now)
-    if sessions_are_dead(request, now):
+    if request.credentials_dead_by is not None and sessions_are_dead(request, now):
         return Proof(evidence=Evidence.CLOUD_DEADLINE, seen_at=now)
     if request.places.denial is None:
         return None
@@ -119,9 +184,25 @@ def _sessions(ledger: Ledger, kinds: SlotKinds, request: Request, now: datetime)
     return Proof(evidence=Evidence.SEEN_DENIED, seen_at=slot.seen.at, unmoved=(slot,))
 
 
+def _may_be_used(ledger: Ledger, request: Request) -> bool:
+    """Whether something may have been made of a place that nobody records the use of."""
+    grant = request.places.grant
+    if request.places.outlives is None or grant is None:
+        return False
+    return _was_filled(request, ledger.slot_at(grant))
+
+
+def _was_filled(request: Request, slot: Slot) -> bool:
+    """Whether the place was filled, or may have been, since the request could first be let in."""
+    window = request.window
+    return slot.filled_at is not None and (window is None or slot.filled_at >= window.start)
+
+
 def _place(ledger: Ledger, kinds: SlotKinds, request: Request, now: datetime) -> Proof | None:
     if request.places.grant is None:
         return None
+    if request.removed_at is not None:
+        return Proof(evidence=Evidence.SEEN_ABSENT, seen_at=request.removed_at)
     slot = ledger.slot_at(request.places.grant)
     kind = kinds.get(slot.kind)
     if kind is None or slot.seen is None or slot.seen.at < request.updated_at:

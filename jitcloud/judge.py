@@ -226,7 +226,10 @@ class Judge:
         if mechanism is None:
             return None
         try:
-            return mechanism.plan(ask.entitlement, ask.duration, now)
+            person = self.person(ask.person)
+            return mechanism.plan(ask.entitlement, ask.duration, now, part=ask.part, person=person)
+        except NotFound:
+            return None  # policy says so
         except CloudError as exc:
             # Whether it works shows when it is tried. What it would leave must be said before,
             # and here that is: nobody knows.

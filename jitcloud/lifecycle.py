@@ -22,6 +22,7 @@ from jitcloud.model import (
     Approved,
     Ask,
     Asked,
+    Attested,
     BreakGlass,
     Cause,
     Decided,
@@ -30,6 +31,7 @@ from jitcloud.model import (
     Ended,
     Ending,
     Escalated,
+    Evidence,
     Extended,
     Failed,
     GlassBroken,
@@ -38,7 +40,11 @@ from jitcloud.model import (
     Lapsed,
     NeedsApproval,
     Prolonged,
+    Reconciled,
+    Removed,
+    Reopened,
     Request,
+    Restored,
     Resumed,
     Reviewed,
     ReviewMissed,
@@ -59,8 +65,9 @@ MOVES: dict[State | None, frozenset[type[Happening]]] = {
     State.SCHEDULED: frozenset({Decided, Activating, Extended, Withdrawn, Lapsed}),
     State.ACTIVATING: frozenset({Activated, Ending}),
     State.ACTIVE: frozenset({Issuing, Prolonged, Ending}) | _REVIEW,
-    State.ENDING: frozenset({Ended, Failed}),
-    State.ENDED: _REVIEW,
+    State.ENDING: frozenset({Removed, Ended, Failed, Attested}),
+    State.ENDED: _REVIEW | {Reopened},
+    State.FAILED: frozenset({Reopened}),
     State.EXTENDED: _REVIEW,
 }
 """What may happen in each state. In any other, nothing.
@@ -195,6 +202,13 @@ def _happen(  # noqa: C901, PLR0911, PLR0912 - one arm an event
             )
         case Ending(cause=cause, reason=reason):
             return replace(request, state=State.ENDING, cause=cause, reason=reason)
+        case Removed(seen_at=seen_at, dead_by=dead_by):
+            known = request.credentials_dead_by or dead_by
+            return replace(request, removed_at=seen_at, credentials_dead_by=max(known, dead_by))
+        case Attested(reason=reason):
+            return replace(request, state=State.ENDED, reason=reason, evidence=Evidence.ATTESTED)
+        case Reopened():
+            return replace(request, state=State.ENDING, evidence=None, removed_at=None)
         case Ended(evidence=evidence):
             return replace(request, state=State.ENDED, evidence=evidence)
         case Failed(reason=reason):
@@ -209,7 +223,16 @@ def _happen(  # noqa: C901, PLR0911, PLR0912 - one arm an event
             )
         case ReviewMissed():
             return replace(request, review_missed=True)
-        case Asked() | Adopted() | Stopped() | Resumed() | EndAll() | AllEnding():
+        case (
+            Asked()
+            | Adopted()
+            | Stopped()
+            | Resumed()
+            | EndAll()
+            | AllEnding()
+            | Restored()
+            | Reconciled()
+        ):
             message = f"Request {request.id} cannot be told that it was {what.type}."
             raise Tampered(message)
 
@@ -382,6 +405,24 @@ def issue(request: Request, lifetime: timedelta, timeout: timedelta, now: dateti
             "too soon to issue credentials; ask again if you need more time."
         )
     return Issuing(number=request.issued + 1, dead_by=now + timeout + lifetime)
+
+
+def attest(request: Request, what: Attested) -> tuple[Happening, ...]:
+    """Record that somebody answers for an end that no cloud can be asked about."""
+    if what.by == request.person:
+        raise Refused("You cannot attest the end of your own access; somebody else does it.")
+    if any(vote.by == what.by for vote in request.votes):
+        raise Refused("You approved this access; its end is attested by somebody who did not.")
+    if request.state is not State.ENDING:
+        raise Refused(f"Request {request.id} is not ending: it is {_said(request)}.")
+    return (what,)
+
+
+def reopen(request: Request, seen_at: datetime) -> tuple[Happening, ...]:
+    """Record that access was seen that was known to be gone."""
+    if request.state not in {State.ENDED, State.FAILED}:
+        return ()
+    return (Reopened(seen_at=seen_at),)
 
 
 def review(request: Request, what: Reviewed) -> tuple[Happening, ...]:

@@ -5,21 +5,27 @@ Adapters of one port pass one contract suite (``tests/contract``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
 from jitcloud.model import (
+    Area,
     Controls,
     Credentials,
     Entitlement,
+    Followed,
     GroupId,
     Guarantee,
+    Hold,
+    Listing,
     Mark,
     Notice,
+    Operation,
     Person,
     PersonId,
+    Place,
     Places,
     Plan,
     Request,
@@ -186,6 +192,10 @@ class Store(Protocol):
         """
         ...
 
+    def all_slots(self, limit: int, after: SlotKey | None = None) -> tuple[Slot, ...]:
+        """Return slots by their keys, in the order of these: for comparing clouds with all."""
+        ...
+
     def ids(self, limit: int, after: RequestId | None = None) -> tuple[RequestId, ...]:
         """Return ids of requests, oldest first: for verifying and exporting all of them."""
         ...
@@ -216,6 +226,11 @@ class SlotKind(Protocol):
         ...
 
     @property
+    def patience(self) -> timedelta:
+        """How long a grant may take to show before the request for it fails."""
+        ...
+
+    @property
     def settle(self) -> timedelta:
         """After a write has been answered, reads and access may lag behind it for this long."""
         ...
@@ -234,12 +249,68 @@ class SlotKind(Protocol):
         """Read what is there now. A refusal to answer is an error, never an absence."""
         ...
 
-    def put(self, slot: Slot, wish: Sequence[RequestId], until: datetime) -> None:
-        """Make the place hold exactly these holders, the last until then. Idempotent."""
+    def put(self, slot: Slot, wish: Sequence[RequestId], until: datetime) -> str | None:
+        """Make the place hold exactly these holders, the last until then. Idempotent.
+
+        None: it is done. Where the cloud does it in its own time, what it calls that.
+        """
         ...
 
-    def remove(self, slot: Slot) -> None:
-        """Succeed when nothing of ours is left there, whoever removed it. Idempotent."""
+    def remove(self, slot: Slot) -> str | None:
+        """Succeed when nothing of ours is left there, whoever removed it. Idempotent.
+
+        Returns what ``put`` does.
+        """
+        ...
+
+    def hold(self, slot: Slot) -> Hold:
+        """How it is known, when this place is seen to be filled, that we have filled it."""
+        ...
+
+    def area(self, slot: Slot) -> Area | None:
+        """Where this place would be listed; None where places of its kind give nobody access."""
+        ...
+
+    def ours(self, area: Area, after: str | None, now: datetime) -> Listing:
+        """Read one page of what is filled in an area. Raises as ``see`` does.
+
+        ``after`` is what the page before gave, in this process or in an earlier one; None begins.
+        """
+        ...
+
+
+class Following(SlotKind, Protocol):
+    """A kind of place whose cloud does what it is told in its own time."""
+
+    def follow(self, slot: Slot, operation: Operation, now: datetime) -> Followed:
+        """Ask how far an operation has come. Finds it, where its id was never learned."""
+        ...
+
+
+class Paced(SlotKind, Protocol):
+    """A kind of place that shares a limit with all others of its kind."""
+
+    def turn(self, slot: Slot, now: datetime, *, removes: bool) -> datetime:
+        """Say when this place may be driven: now at the earliest. Removals have their turn first.
+
+        Whoever comes back then has the turn; nobody need.
+        """
+        ...
+
+
+class Journal(Protocol):
+    """Remembers, apart from the record, which shared places were filled by us.
+
+    Where a cloud takes no mark and others give access too, nothing else tells ours from theirs
+    once the record is lost.
+    """
+
+    def note(self, slot: Slot, now: datetime) -> None:
+        """Write down, durably, that this place is about to be filled. Raises ``Unavailable``."""
+        ...
+
+    def places(self) -> Iterator[tuple[Place, datetime]]:
+        """Yield every place ever noted, each once, and when last. Raises ``Unavailable``."""
         ...
 
 
@@ -260,15 +331,40 @@ class Mechanism(Protocol):
         """Say what is wrong with a catalog entry, without any cloud; empty when nothing is."""
         ...
 
-    def plan(self, entitlement: Entitlement, duration: timedelta, now: datetime) -> Plan:
+    def parts(self, entitlement: Entitlement, now: datetime) -> tuple[str, ...]:
+        """Name the places that an entitlement spans now (accounts); empty where it is one.
+
+        Each is asked for, judged, given and ended by itself. Raises ``Refused`` where there are
+        none, and ``CloudError``.
+        """
+        ...
+
+    def plan(
+        self,
+        entitlement: Entitlement,
+        duration: timedelta,
+        now: datetime,
+        *,
+        part: str = "",
+        person: Person | None = None,
+    ) -> Plan:
         """Say what granting would mean. Reads the cloud where it can; never changes it.
 
+        ``part`` is one of ``parts``; without it, and without a person, what holds for all.
         Raises ``CloudError`` when the cloud could not be asked.
         """
         ...
 
-    def places(self, entitlement: Entitlement, person: PersonId) -> Places:
-        """Name the slots that a grant to this person would sit in. Calls no cloud."""
+    def places(self, entitlement: Entitlement, person: Person, *, part: str = "") -> Places:
+        """Name the slots that a grant to this person would sit in; the record keeps them.
+
+        May ask the cloud who the person is there. Raises ``Refused`` where nobody can be let in,
+        and ``CloudError``.
+        """
+        ...
+
+    def areas(self, entitlement: Entitlement, now: datetime) -> tuple[Area, ...]:
+        """Where what this entitlement gives would be listed. Raises ``CloudError``."""
         ...
 
 

@@ -7,13 +7,25 @@ wishes the same.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from jitcloud.model import Claim, Holder, Place, RequestId, Sight, Slot
+from jitcloud.model import Claim, Holder, Operation, Place, RequestId, Sight, Slot
 
 FIRST_RETRY = timedelta(seconds=1)
 LAST_RETRY = timedelta(minutes=5)
+
+FIRST_LOOK = timedelta(seconds=5)
+LAST_LOOK = timedelta(minutes=1)
+"""How soon, and how seldom at the most, a cloud is asked how far an operation has come.
+
+Terraform's provider first asks Identity Center after five seconds, too.
+https://github.com/hashicorp/terraform-provider-aws (internal/service/ssoadmin)
+"""
+
+STUCK = timedelta(minutes=10)
+"""An operation that takes longer keeps nobody from telling the cloud once more."""
 
 LOOK_AGAIN = timedelta(minutes=5)
 """How often a place that denies something is read again, for as long as it must."""
@@ -58,7 +70,27 @@ def join(slot: Slot, holder: Holder, now: datetime) -> Slot:
 def leave(slot: Slot, request: RequestId, now: datetime) -> Slot:
     """Let a request hold the slot no longer. Those that stay keep what they hold."""
     kept = tuple(h for h in slot.holders if h.request != request)
-    return replace(slot, holders=kept, wake_at=due_now(slot, now), attempts=0)
+    return replace(slot, holders=kept, last=request, wake_at=due_now(slot, now), attempts=0)
+
+
+def deny_until(slot: Slot, request: RequestId, until: datetime, now: datetime) -> Slot:
+    """Let a request hold a place that denies for no longer than that."""
+    return replace(
+        slot,
+        holders=tuple(replace(h, until=until) if h.request == request else h for h in slot.holders),
+        wake_at=due_now(slot, now),
+    )
+
+
+def begin_anew(slot: Slot, detail: str, now: datetime) -> Slot:
+    """Let those who are denied this keep what they get from now on: only what was is denied."""
+    anew = tuple(
+        replace(h, before=now) if h.detail == detail and h.before is None else h
+        for h in slot.holders
+    )
+    if anew == slot.holders:
+        return slot
+    return replace(slot, holders=anew, wake_at=due_now(slot, now))
 
 
 def wish(slot: Slot, now: datetime) -> Wish:
@@ -90,7 +122,7 @@ def is_settled(slot: Slot, settle: timedelta) -> bool:
     Only such a read proves an absence or a denial: an older one may have been overtaken by a
     call that was slow, or that died with the process which made it.
     """
-    if slot.seen is None:
+    if slot.seen is None or (slot.operation is not None and slot.operation.verb == "put"):
         return False
     return slot.landed_by is None or slot.seen.at >= slot.landed_by + settle
 
@@ -149,8 +181,23 @@ def put_off(slot: Slot, trouble: str, now: datetime) -> Slot:
         claim=None,
         attempts=slot.attempts + 1,
         trouble=trouble,
-        wake_at=now + backoff(slot.attempts),
+        wake_at=now + backoff(slot.attempts) * _jitter(slot),
     )
+
+
+# ── What a cloud does in its own time ────────────────────────────────────────────────────────
+
+
+def under_way(slot: Slot, now: datetime) -> Slot:
+    """Give the right back, and ask later how far the cloud is with what it was told."""
+    begun = now if slot.operation is None else slot.operation.begun_at
+    wait = max(FIRST_LOOK, min((now - begun) / 2, LAST_LOOK))
+    return replace(slot, claim=None, wake_at=now + wait)
+
+
+def is_stuck(operation: Operation, now: datetime) -> bool:
+    """Whether an operation has taken so long that it is no longer waited for."""
+    return now - operation.begun_at >= STUCK
 
 
 # ── When to look again ───────────────────────────────────────────────────────────────────────
@@ -164,6 +211,15 @@ def due_now(slot: Slot, now: datetime) -> datetime:
 def backoff(attempts: int) -> timedelta:
     """How long to wait before the next try: doubling, five minutes at the most, for ever."""
     return min(FIRST_RETRY * (1 << min(attempts, 10)), LAST_RETRY)
+
+
+def _jitter(slot: Slot) -> float:
+    """Between three quarters and one: what was refused together is not tried again together.
+
+    It follows from the record, so that the same record always leads to the same.
+    """
+    digest = hashlib.sha256(f"{slot.key} {slot.version}".encode()).digest()
+    return 1 - digest[0] / 1024
 
 
 def next_change(slot: Slot, now: datetime) -> datetime | None:

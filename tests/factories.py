@@ -31,6 +31,7 @@ from jitcloud.model import (
     GroupId,
     Happening,
     Mark,
+    Person,
     PersonId,
     PolicyRef,
     Privilege,
@@ -75,6 +76,10 @@ def an_entitlement(id_: str = "prod-logs") -> Entitlement:
         owner=GroupId("g-platform"),
         labels=("logs",),
     )
+
+
+def a_person(name: str = "ana") -> Person:
+    return Person(id=PersonId(name), name=name.capitalize())
 
 
 def an_ask(person: PersonId = ALICE, justification: str = "Look into INC-7") -> Ask:

@@ -12,6 +12,7 @@ from jitcloud import lifecycle
 from jitcloud.errors import Tampered
 from jitcloud.model import (
     Activating,
+    Attested,
     Extended,
     GlassBroken,
     Happening,
@@ -34,10 +35,7 @@ def fold(folded: Request | None, line: Sealed) -> Request:
     if folded is not None:
         if line.event.at < folded.updated_at:
             disbelieve(folded.id, line, "it is dated before the one it follows")
-        if isinstance(what, Voted) and what.yes and what.by == folded.person:
-            disbelieve(folded.id, line, "the requester votes for their own request")
-        if isinstance(what, Reviewed) and what.by == folded.person:
-            disbelieve(folded.id, line, "the requester reviews their own request")
+        _check_who(folded, what, line)
         if isinstance(what, GlassBroken) and not folded.ask.break_glass:
             disbelieve(folded.id, line, "it breaks a glass that nobody asked to break")
         if isinstance(what, Activating):
@@ -50,6 +48,15 @@ def fold(folded: Request | None, line: Sealed) -> Request:
             disbelieve(folded.id, line, "it issues credentials after the deadline")
         _check_number(folded, what, line)
     return lifecycle.fold(folded, line)
+
+
+def _check_who(folded: Request, what: Happening, line: Sealed) -> None:
+    if isinstance(what, Voted) and what.yes and what.by == folded.person:
+        disbelieve(folded.id, line, "the requester votes for their own request")
+    if isinstance(what, Reviewed) and what.by == folded.person:
+        disbelieve(folded.id, line, "the requester reviews their own request")
+    if isinstance(what, Attested) and what.by in {folded.person, *(v.by for v in folded.votes)}:
+        disbelieve(folded.id, line, "somebody who asked or approved attests the end")
 
 
 def _check_number(folded: Request, what: Happening, line: Sealed) -> None:
@@ -86,8 +93,8 @@ def _check_window(folded: Request, what: Activating, line: Sealed) -> None:
 
 def check_prolonged(parent: Request, line: Sealed, child: Request, window: Window) -> None:
     """Hold a later deadline to the extension it names, whose own trail was verified."""
-    same = (child.ask.extends, child.person, child.entitlement)
-    if same != (parent.id, parent.person, parent.entitlement):
+    same = (child.ask.extends, child.person, child.entitlement, child.ask.part)
+    if same != (parent.id, parent.person, parent.entitlement, parent.ask.part):
         disbelieve(parent.id, line, f"request {child.id} was not let in to extend it")
     if child.state is not State.EXTENDED or child.window != window:
         disbelieve(parent.id, line, f"request {child.id} was let in for something else")

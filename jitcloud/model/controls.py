@@ -83,6 +83,30 @@ class AllEnding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Restored:
+    """The record is an older one than there was: nothing is activated before a reconcile."""
+
+    reason: str
+    type: Literal["restored"] = "restored"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconciled:
+    """The clouds were compared with the record, all of them and to the end."""
+
+    begun_at: datetime
+    leaked: int
+    """What was ours and should be gone, and is being ended."""
+    missing: int
+    """What should be there, and was not."""
+    foreign: int
+    """What is not ours, and was left alone."""
+    left_out: tuple[str, ...] = ()
+    """What nobody could look at, and somebody answered for by name."""
+    type: Literal["reconciled"] = "reconciled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Brake:
     """A brake that is on, or is being put on: who did so, when and why."""
 
@@ -105,3 +129,7 @@ class Controls:
     """Where nothing is activated."""
     endings: tuple[Brake, ...] = ()
     """Where everything is to end, and perhaps not all of it has begun to."""
+    restored_at: datetime | None = None
+    """Since when activations wait for a reconcile; None where they do not."""
+    reconciled_at: datetime | None = None
+    """When the last reconcile that was finished had begun."""

@@ -30,8 +30,16 @@ class Ask:
     """Access now, reviewed after; asked for by name, never fallen into."""
     extends: RequestId | None = None
     """Whose deadline is to be later; ``duration`` is then the new total, from its start."""
+    part: str = ""
+    """Which of the places that the entitlement spans (an account id); empty where it is one."""
     together: tuple[RequestId, ...] = ()
     """Everything that was asked for at once with one justification, this request included."""
+
+    @property
+    def what(self) -> str:
+        """What is asked for, in words: which entitlement, and where it spans several places."""
+        name = str(self.entitlement.id)
+        return f"{name} in {self.part}" if self.part else name
 
 
 class Looked(StrEnum):

@@ -7,7 +7,15 @@ from datetime import datetime
 from typing import Literal
 
 from jitcloud.model.catalog import Token
-from jitcloud.model.controls import Adopted, AllEnding, EndAll, Resumed, Stopped
+from jitcloud.model.controls import (
+    Adopted,
+    AllEnding,
+    EndAll,
+    Reconciled,
+    Restored,
+    Resumed,
+    Stopped,
+)
 from jitcloud.model.decisions import (
     Approval,
     Approver,
@@ -160,12 +168,42 @@ class Ending:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Removed:
+    """The place is empty, and what somebody made of their access before may work on for a while."""
+
+    seen_at: datetime
+    dead_by: datetime
+    """When none of it works any longer, if nothing denies it before."""
+    type: Literal["removed"] = "removed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
     """Access is known to be gone."""
 
     evidence: Evidence
     seen_at: datetime
     type: Literal["ended"] = "ended"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attested:
+    """Somebody answers for the end of access that no cloud can be asked about. Decisive.
+
+    They have neither asked for it nor approved it.
+    """
+
+    by: PersonId
+    reason: str
+    type: Literal["attested"] = "attested"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reopened:
+    """Access that was known to be gone was seen to be there after all: it ends again."""
+
+    seen_at: datetime
+    type: Literal["reopened"] = "reopened"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,7 +250,10 @@ Happening = (
     | Prolonged
     | Issuing
     | Ending
+    | Removed
     | Ended
+    | Attested
+    | Reopened
     | Failed
     | Reviewed
     | ReviewMissed
@@ -221,8 +262,10 @@ Happening = (
     | Resumed
     | EndAll
     | AllEnding
+    | Restored
+    | Reconciled
 )
-"""What may stand in a trail; the last five only in that of the deployment itself."""
+"""What may stand in a trail; the last seven only in that of the deployment itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

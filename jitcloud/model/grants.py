@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from jitcloud.model.ids import SlotKey
@@ -38,6 +38,11 @@ class Places:
     """Held from activation to the end: an assignment, a membership, a binding."""
     denial: Place | None = None
     """Held after an early end, while something already handed out would still work."""
+    outlives: timedelta | None = None
+    """How long what somebody made of their access works on after ``grant`` is empty, at the most.
+
+    None where nothing does, or where the record itself knows what was handed out.
+    """
 
 
 class Guarantee(StrEnum):
@@ -121,6 +126,8 @@ class Evidence(StrEnum):
     """This grant has left the place; another grant, or standing access, still holds it."""
     NOTHING_ISSUED = "nothing-issued"
     """Nothing was ever handed out, so there is nothing to end."""
+    ATTESTED = "attested"
+    """Nobody could look: a person who neither asked nor approved answers for it."""
     CLOUD_DEADLINE = "cloud-deadline"
     """The deadline that the cloud itself enforces has passed, clock skew included."""
 

@@ -42,6 +42,8 @@ class Mark:
     """Tries since the last that succeeded; sets the backoff."""
     trouble: str = ""
     """Why the last one failed."""
+    cursor: str = ""
+    """Where to go on, in the channel's own words; empty where ``seq`` says it."""
     wake_at: datetime | None = None
     version: int = 0
     """Rises with each write; fences the next."""

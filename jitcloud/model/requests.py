@@ -40,6 +40,8 @@ class Request:
     """Who has joined which stage, because it had waited for so long."""
     prolonged_by: tuple[RequestId, ...] = ()
     """The extensions that gave it its deadline, the last one last."""
+    removed_at: datetime | None = None
+    """When its place was seen empty, while what was made of it before may still work."""
     review_by: datetime | None = None
     """Until when it must be reviewed; None where no review is outstanding."""
     review_missed: bool = False
@@ -57,3 +59,8 @@ class Request:
     def entitlement(self) -> Entitlement:
         """What was asked for, as the catalog had it then."""
         return self.ask.entitlement
+
+    @property
+    def what(self) -> str:
+        """What was asked for, in words: which entitlement, and where it spans several places."""
+        return self.ask.what

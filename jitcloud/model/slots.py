@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
+from typing import Literal
 
+from jitcloud.model.grants import Place
 from jitcloud.model.ids import RequestId, SlotKey
 
 
@@ -16,6 +19,8 @@ class Holder:
     request: RequestId
     until: datetime
     detail: str = ""
+    before: datetime | None = None
+    """In a place that denies: only what began before then is denied. None: everything."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +29,38 @@ class Claim:
 
     by: str
     until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """What a cloud was told to do and does in its own time, as Identity Center does."""
+
+    verb: Literal["put", "remove"]
+    begun_at: datetime
+    """When it was told, or at the earliest could have been; by the broker's clock."""
+    id: str = ""
+    """What the cloud calls it; empty where its answer never came, so that it must be found."""
+
+
+class Progress(StrEnum):
+    """How far an operation has come."""
+
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    """There is none under way: it was forgotten, or never begun."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Followed:
+    """What a cloud says of an operation."""
+
+    progress: Progress
+    id: str = ""
+    """What the cloud calls it, where it had to be found."""
+    reason: str = ""
+    """Why it failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,12 +86,21 @@ class Slot:
     where: Mapping[str, object]
     holders: tuple[Holder, ...] = ()
     standing: bool | None = None
-    """Whether access was there before us; None until a first read has settled it."""
+    """Whether access was there before us; None until a first read has settled it.
+
+    None again once the place was proven empty: whoever fills it then, before us, is not us.
+    """
     epoch: int = 0
     """Rises whenever an empty slot is joined: names in the cloud derive from it."""
     claim: Claim | None = None
     landed_by: datetime | None = None
     """By then the last call of ours that may change the place has surely landed."""
+    operation: Operation | None = None
+    """What the cloud is still doing here, as far as we know."""
+    filled_at: datetime | None = None
+    """When it was last seen filled, or may have been, by us."""
+    last: RequestId | None = None
+    """Who left it last: whose access it is, if it is seen to be there after all."""
     seen: Sight | None = None
     attempts: int = 0
     """Tries since the cloud last agreed with the wish; sets the backoff."""
@@ -63,3 +109,33 @@ class Slot:
     wake_at: datetime | None = None
     version: int = 0
     """Rises with each commit; fences the next."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Area:
+    """What a cloud lists at once: a group's members, who has one role in one account."""
+
+    key: str
+    kind: str
+    """Which slot kind lists it."""
+    where: Mapping[str, object]
+
+
+class Hold(StrEnum):
+    """How it is known whose a place is that is seen to be filled."""
+
+    MARKED = "marked"
+    """It bears our mark."""
+    EXCLUSIVE = "exclusive"
+    """It takes no mark, but the catalog says that nobody else gives access there."""
+    SHARED = "shared"
+    """It takes no mark, and others give access there too."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """One page of an area: what is filled there, and how to ask for the next page."""
+
+    found: tuple[Place, ...]
+    after: str | None = None
+    """None: that was all."""

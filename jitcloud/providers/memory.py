@@ -17,9 +17,12 @@ from typing import NoReturn
 
 from jitcloud.errors import CloudRefused, OutcomeUnknown, Throttled
 from jitcloud.model import (
+    Area,
     Entitlement,
     Guarantee,
-    PersonId,
+    Hold,
+    Listing,
+    Person,
     Place,
     Places,
     Plan,
@@ -31,6 +34,9 @@ from jitcloud.model import (
 from jitcloud.ports import Clock
 
 KIND = "memory.assignment"
+
+PAGE = 100
+"""How many people one page of a list names."""
 
 
 class Fault(StrEnum):
@@ -65,6 +71,13 @@ class MemoryCloud:
         with self._lock:
             self._land()
             return frozenset(person for person, had in self._assigned if had == role)
+
+    def holders(self, role: str) -> list[str]:
+        """List who has a role, in order: a call, as ``has`` is."""
+        with self._lock:
+            self._land()
+            self.calls.append("holders")
+            return sorted(person for person, had in self._assigned if had == role)
 
     def assign_by_hand(self, person: str, role: str) -> None:
         """Give standing access, as an administrator would."""
@@ -127,18 +140,37 @@ class MemoryAssignments:
     name: str = KIND
     grants: bool = True
     takes_standing: bool = True
+    patience: timedelta = timedelta(minutes=2)
+    shares: Hold = Hold.EXCLUSIVE
 
     def see(self, slot: Slot, now: datetime) -> Sight:
         """Read whether the person has the role."""
         return Sight(at=now, present=self.cloud.has(*_where(slot)))
 
-    def put(self, slot: Slot, wish: Sequence[RequestId], until: datetime) -> None:  # noqa: ARG002 - this cloud takes neither marks nor deadlines
+    def put(self, slot: Slot, wish: Sequence[RequestId], until: datetime) -> str | None:  # noqa: ARG002 - this cloud takes neither marks nor deadlines
         """Give the person the role."""
         self.cloud.set(*_where(slot), present=True)
+        return None
 
-    def remove(self, slot: Slot) -> None:
+    def remove(self, slot: Slot) -> str | None:
         """Take the role from the person."""
         self.cloud.set(*_where(slot), present=False)
+        return None
+
+    def hold(self, slot: Slot) -> Hold:  # noqa: ARG002 - it is the same for all
+        """Say how its places are known to be ours."""
+        return self.shares
+
+    def area(self, slot: Slot) -> Area:
+        """Everybody who has this role."""
+        return _area(_where(slot)[1])
+
+    def ours(self, area: Area, after: str | None, now: datetime) -> Listing:  # noqa: ARG002 - it lags behind nothing
+        """Read who has a role, ``PAGE`` people at a time."""
+        role = str(area.where["role"])
+        people = [person for person in self.cloud.holders(role) if after is None or person > after]
+        found = tuple(_place(person, role) for person in people[:PAGE])
+        return Listing(found=found, after=people[PAGE - 1] if len(people) > PAGE else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +179,8 @@ class MemoryMechanism:
 
     name: str = KIND
     guarantee: Guarantee = Guarantee.BROKER
+    outlives: timedelta | None = None
+    """How long what people make of a role works on once they have lost it; None: not at all."""
 
     def check(self, entitlement: Entitlement) -> tuple[str, ...]:
         """Say what is wrong with a catalog entry."""
@@ -155,22 +189,42 @@ class MemoryMechanism:
             return ()
         return ("the target table must hold exactly one key, role, which names a role",)
 
-    def plan(self, entitlement: Entitlement, duration: timedelta, now: datetime) -> Plan:  # noqa: ARG002 - it depends on none of them
+    def parts(self, entitlement: Entitlement, now: datetime) -> tuple[str, ...]:  # noqa: ARG002 - a role is one thing
+        """Name none: a role is one thing."""
+        return ()
+
+    def plan(
+        self,
+        entitlement: Entitlement,  # noqa: ARG002 - it depends on none of them
+        duration: timedelta,  # noqa: ARG002 - the same
+        now: datetime,  # noqa: ARG002 - the same
+        *,
+        part: str = "",  # noqa: ARG002 - the same
+        person: Person | None = None,  # noqa: ARG002 - the same
+    ) -> Plan:
         """Say what granting would mean: the broker alone ends it."""
         return Plan(
             guarantee=self.guarantee, early_end="Giving back takes effect as soon as it is seen."
         )
 
-    def places(self, entitlement: Entitlement, person: PersonId) -> Places:
+    def places(self, entitlement: Entitlement, person: Person, *, part: str = "") -> Places:  # noqa: ARG002 - a role is one thing
         """Name the slot of this person and role."""
-        role = str(entitlement.target["role"])
-        return Places(
-            grant=Place(
-                key=SlotKey(f"{KIND}/{person}/{role}"),
-                kind=KIND,
-                where={"person": person, "role": role},
-            )
-        )
+        place = _place(person.id, str(entitlement.target["role"]))
+        return Places(grant=place, outlives=self.outlives)
+
+    def areas(self, entitlement: Entitlement, now: datetime) -> tuple[Area, ...]:  # noqa: ARG002 - the catalog says it
+        """Everybody who has the role."""
+        return (_area(str(entitlement.target["role"])),)
+
+
+def _place(person: str, role: str) -> Place:
+    return Place(
+        key=SlotKey(f"{KIND}/{person}/{role}"), kind=KIND, where={"person": person, "role": role}
+    )
+
+
+def _area(role: str) -> Area:
+    return Area(key=f"{KIND}/{role}", kind=KIND, where={"role": role})
 
 
 def _where(slot: Slot) -> tuple[str, str]:

@@ -14,7 +14,6 @@ from jitcloud.model import (
     Entitlement,
     EntitlementId,
     GroupId,
-    PersonId,
     Place,
     Privilege,
     Slot,
@@ -22,6 +21,7 @@ from jitcloud.model import (
 from jitcloud.ports import SlotKind
 from jitcloud.providers.memory import KIND, MemoryAssignments, MemoryCloud, MemoryMechanism
 from tests.contract.slot_kinds import NewPlace, StandingSlotKindContract, Truth
+from tests.factories import a_person
 
 
 class Closed(MemoryCloud):
@@ -52,7 +52,7 @@ class TestMemoryAssignments(StandingSlotKindContract):
         numbers = count(1)
 
         def place() -> Place:
-            found = MemoryMechanism().places(_ENTITLEMENT, PersonId(f"person-{next(numbers)}"))
+            found = MemoryMechanism().places(_ENTITLEMENT, a_person(f"person-{next(numbers)}"))
             assert found.grant is not None
             return found.grant
 

@@ -16,7 +16,7 @@ from jitcloud.model import (
     SKEW,
     Entitlement,
     EntitlementId,
-    PersonId,
+    Person,
     Places,
     Plan,
     Reach,
@@ -184,8 +184,16 @@ class Slow(MemoryMechanism):
 
     meanwhile: list[Callable[[], object]] = field(default_factory=list)
 
-    def plan(self, entitlement: Entitlement, duration: timedelta, now: datetime) -> Plan:
-        made = MemoryMechanism.plan(self, entitlement, duration, now)
+    def plan(
+        self,
+        entitlement: Entitlement,
+        duration: timedelta,
+        now: datetime,
+        *,
+        part: str = "",
+        person: Person | None = None,
+    ) -> Plan:
+        made = MemoryMechanism.plan(self, entitlement, duration, now, part=part, person=person)
         while self.meanwhile:
             self.meanwhile.pop()()
         return made
@@ -195,7 +203,7 @@ class Slow(MemoryMechanism):
 class SlowSessions(Slow):
     """Hands out sessions: nothing is done at the cloud before they are asked for."""
 
-    def places(self, entitlement: Entitlement, person: PersonId) -> Places:  # noqa: ARG002 - none
+    def places(self, entitlement: Entitlement, person: Person, *, part: str = "") -> Places:  # noqa: ARG002 - none
         return Places()
 
 

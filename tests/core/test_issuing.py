@@ -12,11 +12,12 @@ from jitcloud import ending, lifecycle
 from jitcloud.errors import NotFound, Refused
 from jitcloud.model import (
     SKEW,
+    Area,
     Credentials,
     Entitlement,
     Evidence,
     Guarantee,
-    PersonId,
+    Person,
     Place,
     Places,
     Plan,
@@ -42,10 +43,24 @@ class MemorySessions:
     def check(self, entitlement: Entitlement) -> tuple[str, ...]:  # noqa: ARG002 - takes any
         return ()
 
-    def plan(self, entitlement: Entitlement, duration: timedelta, now: datetime) -> Plan:  # noqa: ARG002 - the same for all
+    def parts(self, entitlement: Entitlement, now: datetime) -> tuple[str, ...]:  # noqa: ARG002 - one
+        return ()
+
+    def areas(self, entitlement: Entitlement, now: datetime) -> tuple[Area, ...]:  # noqa: ARG002 - none
+        return ()
+
+    def plan(
+        self,
+        entitlement: Entitlement,  # noqa: ARG002 - the same for all
+        duration: timedelta,  # noqa: ARG002 - the same
+        now: datetime,  # noqa: ARG002 - the same
+        *,
+        part: str = "",  # noqa: ARG002 - the same
+        person: Person | None = None,  # noqa: ARG002 - the same
+    ) -> Plan:
         return Plan(guarantee=self.guarantee, early_end="Nothing ends these early.")
 
-    def places(self, entitlement: Entitlement, person: PersonId) -> Places:  # noqa: ARG002 - none
+    def places(self, entitlement: Entitlement, person: Person, *, part: str = "") -> Places:  # noqa: ARG002 - none
         return Places()
 
     def lifetime(self, request: Request, window: Window, now: datetime) -> timedelta:  # noqa: ARG002 - as told
@@ -191,7 +206,7 @@ def test_a_deadline_that_the_cloud_holds_is_not_told_to_it_again(tmp_path: Path)
     """Only an early end needs a denial: at the deadline the session's own policy has denied."""
 
     class Deniable(MemorySessions):
-        def places(self, entitlement: Entitlement, person: PersonId) -> Places:  # noqa: ARG002 - one for all
+        def places(self, entitlement: Entitlement, person: Person, *, part: str = "") -> Places:  # noqa: ARG002 - one for all
             return Places(denial=Place(key=SlotKey("denials"), kind="none-here", where={}))
 
     world = World(tmp_path, mechanisms={KIND: Deniable()})

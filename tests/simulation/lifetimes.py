@@ -19,14 +19,36 @@ from ulid import ULID
 from jitcloud.asking import Wish
 from jitcloud.controls import EVERYTHING
 from jitcloud.errors import CloudRefused, Conflict, JitError, OutcomeUnknown, Throttled, Unavailable
-from jitcloud.model import BreakGlass, Reach, Request, RequestId, Scope, Sight, Slot, State
-from jitcloud.ports import Change, Store
-from jitcloud.providers.memory import KIND, Fault, MemoryAssignments, MemoryCloud
+from jitcloud.model import (
+    Area,
+    BreakGlass,
+    Followed,
+    Hold,
+    Listing,
+    Operation,
+    Progress,
+    Reach,
+    Request,
+    RequestId,
+    Scope,
+    Sight,
+    Slot,
+    State,
+)
+from jitcloud.ports import Change, Mechanisms, Store
+from jitcloud.providers.memory import (
+    KIND,
+    Fault,
+    MemoryAssignments,
+    MemoryCloud,
+    MemoryMechanism,
+)
 from jitcloud.stores.memory import MemoryStore
 from tests.faults import Killed
 from tests.world import POLICY, Time, World, caller
 
 SETTLE = timedelta(seconds=3)
+OUTLIVES = timedelta(minutes=10)
 PEOPLE = ("ana", "ben", "caro")
 RULES = (
     POLICY.replace(
@@ -62,6 +84,9 @@ class Cloud(MemoryCloud):
     def _put(self, what: tuple[str, str], *, present: bool, at: datetime) -> None:
         self.past.append((at, frozenset(self._assigned)))
         super()._put(what, present=present, at=at)
+
+    def plan(self, at: datetime, what: tuple[str, str], *, present: bool) -> None:
+        self._landing.append((at, present, what))
 
     def had(self, person: str, role: str, when: datetime) -> bool:
         self._land()
@@ -115,6 +140,7 @@ class FlakyAssignments:
     settle = SETTLE
     grants = True
     takes_standing = True
+    patience = timedelta(minutes=2)
 
     def __init__(self, cloud: Cloud, chaos: Chaos) -> None:
         self._cloud, self._chaos = cloud, chaos
@@ -133,15 +159,26 @@ class FlakyAssignments:
             return Sight(at=now, present=self._cloud.had(person, role, now - back))
         return self._true.see(slot, now)
 
-    def put(self, slot: Slot, wish: Sequence[RequestId], until: datetime) -> None:
+    def hold(self, slot: Slot) -> Hold:
+        return self._true.hold(slot)
+
+    def area(self, slot: Slot) -> Area | None:
+        return self._true.area(slot)
+
+    def ours(self, area: Area, after: str | None, now: datetime) -> Listing:
+        return self._true.ours(area, after, now)
+
+    def put(self, slot: Slot, wish: Sequence[RequestId], until: datetime) -> str | None:
         self._before("put")
         self._true.put(slot, wish, until)
         self._after("put")
+        return None
 
-    def remove(self, slot: Slot) -> None:
+    def remove(self, slot: Slot) -> str | None:
         self._before("remove")
         self._true.remove(slot)
         self._after("remove")
+        return None
 
     def _before(self, call: str) -> None:
         down_until = self._chaos.down_until
@@ -157,6 +194,77 @@ class FlakyAssignments:
     def _after(self, call: str) -> None:
         if self._chaos.strikes(f"killed after {call}", 0.02):
             raise Killed
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What a slow cloud was told to do."""
+
+    place: tuple[str, str]
+    grants: bool
+    ends_at: datetime
+    fails: bool
+
+
+class SlowAssignments(FlakyAssignments):
+    """The same cloud where it does everything in its own time, as Identity Center does."""
+
+    def __init__(self, cloud: Cloud, chaos: Chaos) -> None:
+        super().__init__(cloud, chaos)
+        self._begun: dict[str, Begun] = {}
+
+    def put(self, slot: Slot, wish: Sequence[RequestId], until: datetime) -> str | None:  # noqa: ARG002 - it takes neither marks nor deadlines
+        return self._begin(slot, "put", grants=True)
+
+    def remove(self, slot: Slot) -> str | None:
+        return self._begin(slot, "remove", grants=False)
+
+    def follow(self, slot: Slot, operation: Operation, now: datetime) -> Followed:
+        if self._chaos.strikes("status throttled", 0.05):
+            raise Throttled("Simulated.")
+        if not operation.id:
+            return self._found(slot, now)
+        begun = self._begun[operation.id]
+        if begun.ends_at > now:
+            return Followed(progress=Progress.RUNNING)
+        if self._chaos.strikes("status forgotten", 0.05):
+            return Followed(progress=Progress.UNKNOWN)
+        if begun.fails:
+            return Followed(progress=Progress.FAILED, reason="Simulated.")
+        return Followed(progress=Progress.DONE)
+
+    def _found(self, slot: Slot, now: datetime) -> Followed:
+        for id_, begun in self._begun.items():
+            if begun.place == _place(slot) and begun.grants and begun.ends_at > now:
+                self._chaos.struck["found again"] += 1
+                return Followed(progress=Progress.RUNNING, id=id_)
+        return Followed(progress=Progress.UNKNOWN)
+
+    def _begin(self, slot: Slot, call: str, *, grants: bool) -> str:
+        self._before(call)
+        if self._cloud.faults.pop() is not None:
+            raise Throttled("Simulated.")
+        now, place = self._cloud.clock(), _place(slot)
+        if any(begun.place == place and begun.ends_at > now for begun in self._begun.values()):
+            self._chaos.struck["told while it is at it"] += 1
+            raise Throttled("It is still at it.")
+        takes = self._chaos.dice.choice([1, 5, 20, 60])
+        if self._chaos.strikes(f"{call} takes for ever", 0.05):
+            takes = 900
+        fails = self._chaos.strikes(f"{call} fails", 0.1)
+        id_ = f"operation-{len(self._begun)}"
+        ends_at = now + timedelta(seconds=takes)
+        self._begun[id_] = Begun(place, grants, ends_at, fails)
+        if not fails:
+            self._cloud.plan(ends_at, place, present=grants)
+        if self._chaos.strikes(f"{call} begun, and no answer", 0.1):
+            raise OutcomeUnknown("Simulated.")
+        self._after(call)
+        return id_
+
+
+def _place(slot: Slot) -> tuple[str, str]:
+    return str(slot.where["person"]), str(slot.where["role"])
 
 
 class Simulation:
@@ -178,10 +286,21 @@ class Simulation:
         for person, role in self.standing:
             self.cloud.assign_by_hand(person, role)
         self.edits = 0
+        self.slow = self.dice.random() < 0.5
+        """Whether the cloud takes its time, and what people make of their access outlives it."""
+        self.mechanisms: Mechanisms = {
+            KIND: MemoryMechanism(outlives=OUTLIVES if self.slow else None)
+        }
+        self.last_had: dict[tuple[str, str], datetime] = {}
         self.truth = World(
-            folder, time=self.time, store=self.store, cloud_=self.cloud, policy_text=RULES
+            folder,
+            time=self.time,
+            store=self.store,
+            cloud_=self.cloud,
+            policy_text=RULES,
+            mechanisms=self.mechanisms,
         )
-        kinds = {KIND: FlakyAssignments(self.cloud, self.chaos)}
+        kinds = {KIND: (SlowAssignments if self.slow else FlakyAssignments)(self.cloud, self.chaos)}
         flaky = FlakyStore(self.store, self.chaos)
         self.drivers = [
             World(
@@ -191,6 +310,7 @@ class Simulation:
                 kinds_=kinds,
                 cloud_=self.cloud,
                 policy_text=RULES,
+                mechanisms=self.mechanisms,
             )
             for _ in range(3)
         ]
@@ -354,7 +474,9 @@ class Simulation:
             # P7: what stood before us stands for ever.
             assert self._can(person, role), self.tell(f"{person} lost standing {role}")
             return
-        if not self._can(person, role):
+        if self._can(person, role):
+            self.last_had[person, role] = self.time()
+        elif not self._may_still_use(person, role):
             return
         # P1, P2, P4: whoever can has a request whose end is recorded, and not said to be over.
         at_work = [r for r in mine if r.state in {State.ACTIVATING, State.ACTIVE, State.ENDING}]
@@ -365,6 +487,11 @@ class Simulation:
             for r in at_work:
                 for each in (r, *self._extensions(r)):
                     self._check_said_yes(each, person)
+
+    def _may_still_use(self, person: str, role: str) -> bool:
+        """Whether something may live that was made of access which is gone."""
+        had = self.last_had.get((person, role))
+        return self.slow and had is not None and self.time() < had + OUTLIVES
 
     def _check_said_yes(self, request: Request, person: str) -> None:
         if isinstance(request.decision, BreakGlass):
