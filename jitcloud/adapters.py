@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from jitcloud import freezes
 from jitcloud.directories.static import StaticDirectory
+from jitcloud.doctor import Doctor
 from jitcloud.errors import Misconfigured
 from jitcloud.freezes import Freezes
-from jitcloud.ports import Clock, Directory, Mechanism, Notifier, SlotKind, Tickets
+from jitcloud.model import Entitlement
+from jitcloud.ports import (
+    Clock,
+    Directory,
+    Journal,
+    Mechanism,
+    Notifier,
+    SlotKind,
+    Store,
+    Tickets,
+)
 from jitcloud.settings import FILE, Settings, TicketSettings
 
 
@@ -79,6 +91,15 @@ def notifier_of(settings: Settings, folder: Path, clock: Clock) -> Notifier | No
     )
 
 
+def journal_of(settings: Settings, folder: Path) -> Journal | None:
+    """Where it is noted which shared places are ours, if anywhere; opens nothing yet."""
+    if settings.journal is None:
+        return None
+    from jitcloud.journals.file import FileJournal  # noqa: PLC0415 - most need none
+
+    return FileJournal(folder / settings.journal.path)
+
+
 def freezes_of(settings: Settings) -> Freezes:
     """Return the change-freeze calendar. Raises ``Misconfigured`` with all that is wrong in it."""
     wrong: list[str] = []
@@ -101,6 +122,9 @@ def clouds(settings: Settings, clock: Clock) -> tuple[dict[str, Mechanism], dict
             from jitcloud.providers.aws.deny_document import DenyDocument  # noqa: PLC0415 - see the comment above
             from jitcloud.providers.aws.iam_group import GroupMembership, IamGroup  # noqa: PLC0415 - see the comment above
             from jitcloud.providers.aws.iam_policy import IamPolicy, InlinePolicy  # noqa: PLC0415 - see the comment above
+            from jitcloud.providers.aws.identity_center import AccountAssignment  # noqa: PLC0415 - see the comment above
+            from jitcloud.providers.aws.identity_center_access import IdentityCenterAccess  # noqa: PLC0415 - see the comment above
+            from jitcloud.providers.aws.identity_center_pace import Pace  # noqa: PLC0415 - see the comment above
             from jitcloud.providers.aws.sts_session import StsSession  # noqa: PLC0415 - see the comment above
         except ModuleNotFoundError as exc:
             raise Misconfigured("AWS needs its SDK: pip install 'jitcloud[aws]'.") from exc
@@ -109,6 +133,8 @@ def clouds(settings: Settings, clock: Clock) -> tuple[dict[str, Mechanism], dict
             region=settings.aws.region,
             profile=settings.aws.profile,
             endpoint_url=settings.aws.endpoint_url,
+            external_id=settings.aws.external_id,
+            identity_center_url=settings.aws.identity_center_url,
         )
         document = DenyDocument(reach, settle=settings.aws.settle)
         mechanisms[StsSession.name] = StsSession(reach)
@@ -117,4 +143,44 @@ def clouds(settings: Settings, clock: Clock) -> tuple[dict[str, Mechanism], dict
         policy = InlinePolicy(reach, settle=settings.aws.settle)
         mechanisms |= {group.name: IamGroup(reach), policy.name: IamPolicy(reach)}
         kinds |= {group.name: group, policy.name: policy}
+        pace = Pace()  # what AWS allows of Identity Center's API is shared by all that call it
+        assignment = AccountAssignment(reach, settle=settings.aws.settle, pace=pace)
+        mechanisms[assignment.name] = IdentityCenterAccess(reach, pace=pace)
+        kinds[assignment.name] = assignment
     return mechanisms, kinds
+
+
+def aws_doctor(settings: Settings, store: Store, clock: Clock) -> Doctor:
+    """Who looks at AWS for a deployment; calls nothing yet. Raises ``Misconfigured``."""
+    if settings.aws is None:
+        raise Misconfigured(f"Nothing in {FILE} reaches AWS; add a table [aws] there.")
+    mechanisms, kinds = clouds(settings, clock)
+    from jitcloud.providers.aws import deny_document  # noqa: PLC0415 - see clouds
+    from jitcloud.providers.aws.doctor import AwsDoctor  # noqa: PLC0415 - only one command needs it
+
+    document = kinds[deny_document.KIND]
+    assert isinstance(document, deny_document.DenyDocument)  # noqa: S101 - it is always there with AWS
+    return AwsDoctor(
+        clients=document.clients,
+        mechanisms=mechanisms,
+        kinds=kinds,
+        store=store,
+        external_id=settings.aws.external_id,
+        keeps_journal=settings.journal is not None,
+    )
+
+
+def rights_of(
+    settings: Settings, catalog: Iterable[Entitlement], *, to_end: bool
+) -> tuple[dict[str, object], list[str]]:
+    """What the broker needs at each cloud for a catalog, and what to know about that.
+
+    Of AWS: the policies of the broker itself and of each role through which it reaches accounts.
+    ``to_end`` leaves out what ending does not need. Raises ``Misconfigured``.
+    """
+    if settings.aws is None:
+        return {}, []
+    from jitcloud.providers.aws import rights_of_catalog  # noqa: PLC0415 - only one command needs it
+
+    written = rights_of_catalog.policies(catalog, to_end=to_end)
+    return {"aws": written}, list(rights_of_catalog.notes(written))

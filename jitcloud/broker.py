@@ -18,6 +18,7 @@ from jitcloud import (
     ending,
     issuing,
     lifecycle,
+    reconcile,
     reviewing,
     scopes,
     text,
@@ -406,6 +407,12 @@ class Broker:
         _speaker(self.judge, caller)
         actor = _actor(caller)
         return bundles.adopt(self.ledger, self.judge, actor, now, reason, vouched=vouched)
+
+    def restored(self, caller: Caller, now: datetime, reason: str) -> Controls:
+        """Record that the record is an older one: nothing is activated before a reconcile."""
+        with suppress(Misconfigured):  # as with an end: it only takes away
+            _speaker(self.judge, caller)
+        return reconcile.restored(self.ledger, reason, _actor(caller), now)
 
     def _bench(self, caller: Caller, now: datetime) -> tuple[Judge, Person]:
         """Return what judges now, and who speaks."""

@@ -25,7 +25,8 @@ def current(ledger: Ledger, judge: Judge, actor: Actor, now: datetime) -> Judge:
         known = ledger.controls()
         latest = None if known is None else known.policy
         if known is not None and latest is not None and latest.sha256 == judge.policy.digest:
-            return replace(judge, number=latest.number, stops=known.stops, control_seq=known.seq)
+            stops = controls.in_force(known)
+            return replace(judge, number=latest.number, stops=stops, control_seq=known.seq)
         replaced = _number(ledger, judge.policy.digest)
         if replaced is not None or ledger.signer is None:
             message = _outdated(judge.policy.digest, replaced, latest)
@@ -37,9 +38,8 @@ def current(ledger: Ledger, judge: Judge, actor: Actor, now: datetime) -> Judge:
         except Conflict:
             continue
         if after.policy is not None:
-            return replace(
-                judge, number=after.policy.number, stops=after.stops, control_seq=after.seq
-            )
+            stops = controls.in_force(after)
+            return replace(judge, number=after.policy.number, stops=stops, control_seq=after.seq)
     message = "The policy changes too fast to judge by it; try again."
     raise Conflict(message)
 

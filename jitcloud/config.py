@@ -5,13 +5,20 @@ The only module that knows every adapter, each imported when its cloud is config
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from jitcloud.adapters import clouds, directory_of, freezes_of, notifier_of, tickets_of
+from jitcloud.adapters import (
+    clouds,
+    directory_of,
+    freezes_of,
+    journal_of,
+    notifier_of,
+    tickets_of,
+)
 from jitcloud.advance import Advance
 from jitcloud.asking import Patience
 from jitcloud.audit import keys
@@ -28,9 +35,11 @@ from jitcloud.model import Credentials
 from jitcloud.policy import Policy
 from jitcloud.policy.folder import PolicyFolder
 from jitcloud.ports import Clock, Directory, Store, Verifier
+from jitcloud.reconcile import Reconciler
 from jitcloud.settings import FILE, Settings, read_settings, read_to_end
 from jitcloud.stores.sqlite import SqliteStore
-from jitcloud.sweep import Swept, Telling, sweep
+from jitcloud.sweep import Swept, Telling, never, sweep
+from jitcloud.sweeping import sweep_for
 from jitcloud.telling import CHANNEL, Teller
 from jitcloud.text import did_you_mean, quoted
 
@@ -65,6 +74,50 @@ class Deployment:
     def sweep(self) -> Swept:
         """Do whatever is due: lapses, starts, deadlines, retries, messages."""
         return sweep(self.advance, telling=self.telling)
+
+    def sweep_for(
+        self,
+        duration: timedelta,
+        *,
+        pause: Callable[[float], None],
+        stopped: Callable[[], bool] = never,
+        tell: Callable[[Swept], None] | None = None,
+    ) -> Swept:
+        """Go on doing whatever is due, for so long; see ``jitcloud.sweeping``."""
+        return sweep_for(
+            self.advance, duration, pause, telling=self.telling, stopped=stopped, tell=tell
+        )
+
+    def reconciler(
+        self,
+        *,
+        ends_leaked: bool = False,
+        is_dry: bool = False,
+        former: Iterable[Path] = (),
+        left_out: Collection[str] = (),
+    ) -> Reconciler:
+        """What compares the clouds with the record; see ``jitcloud.reconcile``.
+
+        ``former`` names catalogs of the past. Raises ``Misconfigured`` where one of them, or
+        anything of this deployment, cannot be read: then too little would be looked at.
+        """
+        if self.broken:
+            raise Misconfigured(
+                f"Nothing is compared until this is mended; ends go on.\n{self.broken}"
+            )
+        converger = self.advance.converger
+        return Reconciler(
+            ledger=self.ledger,
+            kinds=converger.kinds,
+            mechanisms=self.judge.mechanisms,
+            catalog=self.judge.catalog,
+            clock=self.clock,
+            journal=converger.journal,
+            former=tuple(entitlement for path in former for entitlement in Catalog.load(path)),
+            ends_leaked=ends_leaked,
+            is_dry=is_dry,
+            left_out=left_out,
+        )
 
     def close(self) -> None:
         """Let go of the record."""
@@ -113,7 +166,9 @@ def load(path: Path, clock: Clock) -> Deployment:
         settings=settings,
         folder=folder,
         broker=Broker(ledger, judge, patience),
-        advance=Advance(ledger, judge, Converger(store, kinds, clock)),
+        advance=Advance(
+            ledger, judge, Converger(store, kinds, clock, journal_of(settings, folder))
+        ),
         clock=clock,
         telling=None if notifier is None else Teller(store, directory, notifier, clock),
     )

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from jitcloud.errors import Refused, Tampered
 from jitcloud.model import (
+    BROKER,
     CONTROLS,
     GENESIS,
     SKEW,
@@ -29,6 +30,11 @@ from jitcloud.model import (
 )
 
 EVERYTHING = Scope(reach=Reach.EVERYTHING)
+
+UNRECONCILED = (
+    "The record was restored, and the clouds have not been compared with it since: run"
+    " `jitcloud reconcile`."
+)
 
 
 def fold(  # noqa: PLR0911 - one arm an event
@@ -101,6 +107,17 @@ def resume(controls: Controls | None, scope: Scope, reason: str) -> tuple[Resume
     if controls is None or all(brake.scope != scope for brake in controls.stops):
         raise Refused(f"Nothing is stopped for {said(scope)}; `jitcloud brake show` says what is.")
     return (Resumed(scope=scope, reason=reason),)
+
+
+def in_force(controls: Controls | None) -> tuple[Brake, ...]:
+    """What keeps anything from being activated: brakes, and a restore until it was reconciled."""
+    if controls is None:
+        return ()
+    if controls.restored_at is None:
+        return controls.stops
+    by = PersonId(BROKER.id)
+    waits = Brake(scope=EVERYTHING, by=by, at=controls.restored_at, reason=UNRECONCILED)
+    return (*controls.stops, waits)
 
 
 def stopped(brakes: Iterable[Brake], entitlement: Entitlement, person: PersonId) -> Brake | None:

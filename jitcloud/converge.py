@@ -43,15 +43,35 @@ class _Drive:
     landed_by: datetime | None
     operation: Operation | None
     filled_at: datetime | None
+    emptied_at: datetime | None
     seen: Sight | None = None
     trouble: str = ""
     is_done: bool = False
     """Whether the cloud has just said that it has removed what was there."""
 
+    def told(self, at: datetime, *, fills: bool) -> None:
+        """Remember that the cloud was told to fill the place, or to empty it."""
+        if fills:
+            self.filled_at = at
+        else:
+            self.emptied_at = at
+
+    def may_be_stale(self, seen: Sight) -> bool:
+        """Whether what is seen there may be what was removed just before."""
+        emptied, filled = self.emptied_at, self.filled_at
+        if not seen.present or self.slot.standing or not self.kind.grants or emptied is None:
+            return False
+        put_since = filled is not None and filled > emptied
+        return not put_since and seen.at < emptied + self.kind.settle
+
     def known(self, slot: Slot) -> Slot:
         """The slot as it stands, with what has become known."""
         return replace(
-            slot, landed_by=self.landed_by, operation=self.operation, filled_at=self.filled_at
+            slot,
+            landed_by=self.landed_by,
+            operation=self.operation,
+            filled_at=self.filled_at,
+            emptied_at=self.emptied_at,
         )
 
 
@@ -96,6 +116,7 @@ class Converger:
             landed_by=before.landed_by,
             operation=claimed.operation,
             filled_at=claimed.filled_at,
+            emptied_at=claimed.emptied_at,
         )
         try:
             waits = self._follow(drive)  # (2)
@@ -164,7 +185,8 @@ class Converger:
             drive.filled_at = now
         elif followed.progress is Progress.DONE:
             # Likewise: nothing that is listed before it has settled is believed.
-            drive.is_done = drive.kind.settle > timedelta(0)
+            drive.emptied_at = now
+            drive.is_done = drive.kind.settle > timedelta(0) and not slots.wish(drive.slot, now)
         return False
 
     # ── What is there ────────────────────────────────────────────────────────────────────────
@@ -188,14 +210,14 @@ class Converger:
         seen = drive.seen = drive.kind.see(drive.slot, self.clock())
         if drive.kind.takes_standing and slots.with_standing(drive.slot, seen) != drive.slot:
             drive.slot = self._commit(drive.slot, lambda s: slots.with_standing(s, seen))
-        if seen.present and not drive.slot.standing:
+        if seen.present and not drive.slot.standing and not drive.may_be_stale(seen):
             drive.filled_at = seen.at
 
     def _fits(self, drive: _Drive) -> bool:
-        now = self.clock()
-        return drive.seen is not None and slots.fits(
-            drive.slot, drive.seen, slots.wish(drive.slot, now)
-        )
+        wanted = slots.wish(drive.slot, self.clock())
+        if drive.seen is None or (wanted and drive.may_be_stale(drive.seen)):
+            return False
+        return slots.fits(drive.slot, drive.seen, wanted)
 
     # ── Telling ──────────────────────────────────────────────────────────────────────────────
 
@@ -223,14 +245,13 @@ class Converger:
             drive.landed_by = before
             raise
         except OutcomeUnknown:
-            if wanted:
-                drive.filled_at = now
-                if hasattr(kind, "follow"):
-                    drive.operation = Operation(verb="put", begun_at=now)
+            drive.told(now, fills=bool(wanted))
+            if wanted and hasattr(kind, "follow"):
+                drive.operation = Operation(verb="put", begun_at=now)
             raise
-        if wanted and not drive.trouble:
-            drive.filled_at = now
         drive.landed_by = slots.later(before, self.clock())
+        if not drive.trouble:
+            drive.told(now if id_ is not None else self.clock(), fills=bool(wanted))
         if stuck is not None and stuck.verb == "put":
             # It may still let somebody in, so it is what must be waited for.
             return True
@@ -317,8 +338,10 @@ def _saw(drive: _Drive, slot: Slot, now: datetime) -> Slot:
     if seen is None:
         looks = slots.later(slot.landed_by, now) + kind.settle
         return replace(slot, claim=None, attempts=0, trouble="", wake_at=looks)
-    slot = replace(slot, seen=seen)
     wanted = slots.wish(slot, now)
+    if wanted and drive.may_be_stale(seen):
+        return slots.put_off(slot, drive.trouble or "What is seen may be what was there.", now)
+    slot = replace(slot, seen=seen)
     if not slots.fits(slot, seen, wanted):
         return slots.put_off(slot, drive.trouble or "The cloud does not show it yet.", now)
     slot = replace(slots.without_the_past(slot, now), claim=None, attempts=0, trouble="")

@@ -162,7 +162,7 @@ def look_again(ledger: Ledger, request: Request, now: datetime) -> datetime:
         # Somebody drives it just now, and may be done long before the claim ends.
         wakes.append(now + slots.FIRST_RETRY)
     if request.credentials_dead_by is not None:
-        wakes.append(min(lifecycle.deadline(request), request.credentials_dead_by) + SKEW)
+        wakes += [lifecycle.deadline(request) + SKEW, request.credentials_dead_by + SKEW]
     return min((at for at in wakes if at is not None and at > now), default=now + slots.FIRST_RETRY)
 
 

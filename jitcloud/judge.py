@@ -216,7 +216,7 @@ class Judge:
 
     def _stops(self) -> tuple[Brake, ...]:
         known = None if self.ledger is None else self.ledger.controls()
-        return () if known is None else known.stops
+        return controls.in_force(known)
 
     # ── What granting would mean ─────────────────────────────────────────────────────────────
 

@@ -10,11 +10,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from jitcloud import config, lifecycle
+from jitcloud import config, lifecycle, metrics
 from jitcloud.asking import Wish
 from jitcloud.clock import utc_now
 from jitcloud.durations import parse_duration
 from jitcloud.errors import Misconfigured, Refused
+from jitcloud.metrics import Metrics
 from jitcloud.model import (
     Caller,
     Credentials,
@@ -29,8 +30,9 @@ from jitcloud.model import (
 )
 from jitcloud.policy.explain import Explanation
 from jitcloud.ports import Clock
+from jitcloud.reconcile import WITHIN, Compared
 from jitcloud.settings import FILE
-from jitcloud.sweep import Swept
+from jitcloud.sweep import Swept, never
 from jitcloud.text import parse_request_id
 
 if TYPE_CHECKING:
@@ -99,6 +101,62 @@ class Jitcloud:
         """Do whatever is due: lapses, starts, deadlines, retries. Call it often."""
         return self.deployment.sweep()
 
+    def sweep_for(
+        self,
+        duration: str | timedelta,
+        *,
+        pause: Callable[[float], None] = time.sleep,
+        stopped: Callable[[], bool] = never,
+        tell: Callable[[Swept], None] | None = None,
+    ) -> Swept:
+        """Go on sweeping for so long, whenever something is due; return what all of it did.
+
+        ``pause`` waits for so many seconds, one at the most. Once ``stopped`` says so it returns
+        after the item in hand. ``tell`` hears of each sweep.
+        """
+        return self.deployment.sweep_for(_length(duration), pause=pause, stopped=stopped, tell=tell)
+
+    def metrics(self) -> Metrics:
+        """Count what is unfinished, overdue or in trouble; ``jitcloud.metrics`` writes it out.
+
+        Raises ``Tampered`` for what cannot be read, and ``Misconfigured``.
+        """
+        return metrics.snapshot(self.deployment.ledger.store, self.deployment.clock())
+
+    def reconcile(
+        self,
+        *,
+        end_leaked: bool = False,
+        dry_run: bool = False,
+        catalogs: Sequence[str | Path] = (),
+        leave_out: Sequence[str] = (),
+        within: str | timedelta = WITHIN,
+    ) -> Compared:
+        """Compare the clouds with the record, for so long; call it again until ``is_over``.
+
+        The next call, in whichever process, goes on where the last one stopped. What has leaked is
+        told; with ``end_leaked`` it is also written down, and sweeps end it. A ``dry_run`` writes
+        nothing at all. ``catalogs`` are former ones, whose places are looked at too; ``leave_out``
+        names what nobody can look at any more. For whoever operates the deployment: no service
+        should offer it to its callers. Raises ``Misconfigured``, and ``Conflict`` while another
+        goes on with it.
+        """
+        reconciler = self.deployment.reconciler(
+            ends_leaked=end_leaked,
+            is_dry=dry_run,
+            former=map(Path, catalogs),
+            left_out=leave_out,
+        )
+        return reconciler.run(_length(within))
+
+    def restored(self, caller: Caller, reason: str) -> None:
+        """Say that the record was restored from a backup, and so knows less than there was.
+
+        Nothing is activated from then on until a reconcile that began later has finished; ends go
+        on. For whoever operates the deployment, like ``adopt``. Raises ``Invalid``.
+        """
+        self.deployment.broker.restored(caller, self.deployment.clock(), reason)
+
     def close(self) -> None:
         """Let go of the record."""
         self.deployment.close()
@@ -137,6 +195,7 @@ class Acting:
 
         ``duration`` is text such as ``30m`` or ``1h30m``, or a timedelta. A refusal comes back
         as a request in state ``denied`` with its reason. The same ``id_`` asks only once.
+        Of what spans several places (accounts) it is the first, whose ``ask.together`` names all.
         ``break_glass`` asks to be let in at once and reviewed afterwards; it needs an incident.
         Raises ``Invalid`` and ``NotFound`` for what cannot be asked at all, ``Refused`` for
         somebody who is disabled, and ``Conflict`` where ``id_`` names something else.
@@ -290,6 +349,15 @@ class Acting:
         return self._advanced(
             self.deployment.broker.revoke(self.caller, _id(request), self._now(), reason)
         )
+
+    def attest(self, request: str | Request, reason: str) -> Request:
+        """Answer for it that access is gone whose place has vanished, and refuses for ever.
+
+        For somebody who neither asked nor approved, and may end all of that entitlement. Raises
+        ``Refused`` for anybody else, and for what may yet be seen to end; ``Invalid`` without a
+        reason, and ``NotFound``.
+        """
+        return self.deployment.broker.attest(self.caller, _id(request), self._now(), reason)
 
     def credentials(self, request: str | Request) -> Credentials:
         """Mint a set of credentials for one's own active grant.

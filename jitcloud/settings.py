@@ -35,6 +35,7 @@ _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|[0-9a-f:]{2
 _SENDER = re.compile(
     r"(?=.{3,254}$)[\w+-]+(?:\.[\w+-]+)*@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?", re.ASCII
 )
+_EXTERNAL_ID = re.compile(r"[\w+=,.@:/-]{2,1224}", re.ASCII)  # botocore's model of AssumeRole
 _EMAIL = re.compile(r"[!-9;-~]{1,200}@[!-9;-~]{1,200}")  # in Basic credentials a colon ends it
 
 
@@ -85,10 +86,28 @@ def _sender(address: str) -> str:
 
 def _loopback(value: str | None) -> str | None:
     """Refuse anything but an emulator: credentials must never go to an address in a file."""
-    host = urlsplit(value or "").hostname
-    if value is None or (host is not None and is_loopback(host)):
+    if _is_here(value):
         return value
     raise ValueError("endpoint_url is for emulators on this machine; leave it out for AWS itself")
+
+
+def _identity_center(value: str | None) -> str | None:
+    if _is_here(value):
+        return value
+    raise ValueError(
+        "identity_center_url is for an emulator on this machine; leave it out for AWS itself"
+    )
+
+
+def _is_here(url: str | None) -> bool:
+    host = urlsplit(url or "").hostname
+    return url is None or (host is not None and is_loopback(host))
+
+
+def _external_id(text: str | None) -> str | None:
+    if text is not None and _EXTERNAL_ID.fullmatch(text) is None:
+        raise ValueError("an external id has 2 to 1,224 letters, digits or any of +=,.@:/-_")
+    return text
 
 
 def _server(url: str | None) -> str | None:
@@ -122,6 +141,12 @@ class StoreSettings(_Strict):
     """Where the record is."""
 
     path: FilePath = Path("jitcloud.db")
+
+
+class JournalSettings(_Strict):
+    """Where it is noted which shared places are filled by jitcloud, apart from the record."""
+
+    path: FilePath
 
 
 class SigningSettings(_Strict):
@@ -231,6 +256,10 @@ class AwsSettings(_Strict):
     region: str = "us-east-1"
     profile: str | None = None
     endpoint_url: Annotated[str | None, AfterValidator(_loopback)] = None
+    identity_center_url: Annotated[str | None, AfterValidator(_identity_center)] = None
+    """Where an emulator answers for Identity Center, its identity store and the organization."""
+    external_id: Annotated[str | None, AfterValidator(_external_id)] = None
+    """What this deployment shows to every role by which it reaches another account. No secret."""
     settle: Duration = timedelta(seconds=10)
     """How long IAM may take to act on a change: an early end is not believed before."""
 
@@ -249,6 +278,7 @@ class Settings(_Strict):
     people: FilePath = Path("people.toml")
     directory: DirectorySettings | None = None
     store: StoreSettings = StoreSettings()
+    journal: JournalSettings | None = None
     signing: SigningSettings = SigningSettings()
     policy: PolicySettings = PolicySettings()
     patience: PatienceSettings = PatienceSettings()

@@ -18,10 +18,11 @@ from jitcloud.cli.program import Program
 from jitcloud.cli.run import run
 from jitcloud.library import Jitcloud
 from jitcloud.model import (
+    Area,
     Credentials,
     Entitlement,
     Guarantee,
-    PersonId,
+    Person,
     Places,
     Plan,
     Request,
@@ -137,7 +138,18 @@ class MemorySessions:
     def check(self, entitlement: Entitlement) -> tuple[str, ...]:
         return ("the target table must be empty",) if entitlement.target else ()
 
-    def plan(self, _: Entitlement, duration: timedelta, now: datetime) -> Plan:  # noqa: ARG002 - as the port has it
+    def parts(self, entitlement: Entitlement, now: datetime) -> tuple[str, ...]:  # noqa: ARG002 - none
+        return ()
+
+    def plan(
+        self,
+        _: Entitlement,
+        duration: timedelta,
+        now: datetime,  # noqa: ARG002 - as the port has it
+        *,
+        part: str = "",  # noqa: ARG002 - the same
+        person: Person | None = None,  # noqa: ARG002 - the same
+    ) -> Plan:
         too_long = duration > LONGEST_SESSION
         return Plan(
             guarantee=self.guarantee,
@@ -147,8 +159,11 @@ class MemorySessions:
             problems=("The role gives 6h at most; ask for less.",) if too_long else (),
         )
 
-    def places(self, entitlement: Entitlement, person: PersonId) -> Places:  # noqa: ARG002 - none
+    def places(self, entitlement: Entitlement, person: Person, *, part: str = "") -> Places:  # noqa: ARG002 - none
         return Places()
+
+    def areas(self, entitlement: Entitlement, now: datetime) -> tuple[Area, ...]:  # noqa: ARG002 - none
+        return ()
 
     def lifetime(self, request: Request, window: Window, now: datetime) -> timedelta:  # noqa: ARG002 - always the same
         return LIFETIME

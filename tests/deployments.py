@@ -21,7 +21,13 @@ when { context.duration <= duration("1h") };
 """
 
 
-def make(folder: Path, *, endpoint_url: str, entitlements: dict[str, dict[str, str]]) -> Path:
+def make(
+    folder: Path,
+    *,
+    endpoint_url: str,
+    entitlements: dict[str, dict[str, str]],
+    external_id: str = "jitcloud",
+) -> Path:
     """Write a deployment whose entitlements are AWS roles; return the folder.
 
     ``entitlements`` names, for each id, the keys of its target table. Those whose id begins
@@ -33,6 +39,7 @@ def make(folder: Path, *, endpoint_url: str, entitlements: dict[str, dict[str, s
 [aws]
 region = "us-east-1"
 endpoint_url = "{endpoint_url}"
+external_id = "{external_id}"
 settle = "1s"
 
 [trial]

@@ -35,7 +35,7 @@ from jitcloud.model import (
     Token,
 )
 from jitcloud.policy import Policy
-from jitcloud.ports import Change, Control, Mechanisms, SlotKinds, Store
+from jitcloud.ports import Change, Control, Journal, Mechanisms, SlotKinds, Store
 from jitcloud.providers.memory import KIND, MemoryAssignments, MemoryCloud, MemoryMechanism
 from jitcloud.stores.memory import MemoryStore
 from jitcloud.sweep import Swept, sweep
@@ -154,6 +154,7 @@ class World:
     cloud_: MemoryCloud | None = None
     mechanisms: Mechanisms = field(default_factory=lambda: {KIND: MemoryMechanism()})
     kinds_: SlotKinds | None = None
+    journal: Journal | None = None
     look: Look = field(default_factory=Surroundings)
     longest: timedelta = LONGEST
 
@@ -182,7 +183,7 @@ class World:
             longest=self.longest,
         )
         self.broker = Broker(self.ledger, judge)
-        self.converger = Converger(self.store, self.kinds, self.time)
+        self.converger = Converger(self.store, self.kinds, self.time, self.journal)
         self.advance = Advance(self.ledger, judge, self.converger)
 
     # ── What people do ───────────────────────────────────────────────────────────────────────

@@ -11,12 +11,17 @@ from typer.core import TyperGroup
 
 from jitcloud.cli import (
     asking,
+    attesting,
     auditing,
     braking,
     checking,
+    doctoring,
     exits,
+    infra,
+    metrics,
     policies,
     reading,
+    reconciling,
     starting,
     sweeping,
     using,
@@ -112,6 +117,7 @@ def _made() -> typer.Typer:
         ("deny", asking.deny, decides),
         ("revoke", asking.revoke, decides),
         ("review", asking.review, decides),
+        ("attest", attesting.attest, decides),
         ("exec", using.exec_, uses),
         ("env", using.env, uses),
         ("credentials", using.credentials, uses),
@@ -119,6 +125,9 @@ def _made() -> typer.Typer:
         ("init", starting.init, runs),
         ("check", checking.check, runs),
         ("sweep", sweeping.sweep, runs),
+        ("reconcile", reconciling.reconcile, runs),
+        ("restored", reconciling.restored, runs),
+        ("metrics", metrics.metrics, runs),
         ("demo", _demo, runs),
         ("emulator", _emulator, runs),
     ):
@@ -130,6 +139,10 @@ def _made() -> typer.Typer:
     app.add_typer(audit, name="audit", rich_help_panel=runs, context_settings=_HELP)
     brakes = braking.commands(_HELP)
     app.add_typer(brakes, name="brake", rich_help_panel=decides, context_settings=_HELP)
+    doctors = doctoring.commands(_HELP)
+    app.add_typer(doctors, name="doctor", rich_help_panel=runs, context_settings=_HELP)
+    set_up = infra.commands(_HELP)
+    app.add_typer(set_up, name="infra", rich_help_panel=runs, context_settings=_HELP)
     rules = policies.commands(_HELP)
     app.add_typer(rules, name="policy", rich_help_panel=runs, context_settings=_HELP)
     return app

@@ -58,6 +58,7 @@ def show(context: typer.Context) -> int:
         say.facts(("stopped", _told(brake, acting)) for brake in stops)
         if not stops:
             say.facts([("stopped", "nothing")])
+        say.facts(words.restored(known, deployment.clock()))
         say.facts(("ending", _told(brake, acting)) for brake in endings)
     return ExitCode.OK
 

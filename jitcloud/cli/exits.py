@@ -21,7 +21,7 @@ class ExitCode(IntEnum):
 
     OK = 0
     TROUBLES = 1
-    """check, sweep or audit verify found something."""
+    """check, doctor, sweep, reconcile or audit verify found something."""
     INVALID = 2
     """What was typed cannot be understood; nothing was done."""
     REFUSED = 3
@@ -45,11 +45,11 @@ class ExitCode(IntEnum):
 
 
 HELP = (
-    "Exit codes: 0 done; 1 check, sweep or audit verify found something; 2 not understood;"
-    " 3 refused or denied; 4 not found; 5 somebody else was first; 6 something to fix for an"
-    " operator; 7 the record was tampered with; 8 a cloud did not do as told; 70 a defect in"
-    " jitcloud; 130 interrupted. exec ends as its command does (126: it cannot be run, 127: there"
-    " is none)."
+    "Exit codes: 0 done; 1 check, doctor, sweep, reconcile or audit verify found something; 2 not"
+    " understood; 3 refused or denied; 4 not found; 5 somebody else was first; 6 something to fix"
+    " for an operator; 7 the record was tampered with; 8 a cloud did not do as told; 70 a defect"
+    " in jitcloud; 130 interrupted. exec ends as its command does (126: it cannot be run, 127:"
+    " there is none)."
 )
 
 _CODES: tuple[tuple[type[JitError], ExitCode], ...] = (

@@ -12,9 +12,10 @@ from jitcloud.cli.completing import entitlements
 from jitcloud.cli.exits import ExitCode
 from jitcloud.cli.options import RequestArgument
 from jitcloud.cli.program import Program, program_of
+from jitcloud.controls import UNRECONCILED
 from jitcloud.durations import format_duration, parse_duration
-from jitcloud.errors import Invalid
-from jitcloud.model import Ask, Decision, Denied, Entitlement, Request, State
+from jitcloud.errors import Invalid, JitError
+from jitcloud.model import Ask, Decision, Denied, Entitlement, Request, Slot, State
 from jitcloud.text import did_you_mean, parse_request_id, quoted
 
 if TYPE_CHECKING:  # what --help need not load
@@ -138,18 +139,29 @@ def list_(  # noqa: PLR0913, PLR0917 - each one an option
                 else deployment.ledger.store.by_state(chosen, limit, begin)
             )
             found, following = page.requests, page.after
+        now = deployment.clock()
         if program.json:
-            requests = [shapes.of_request(request) for request in found]
+            requests = [{**shapes.of_request(r), **shapes.of_age(r, now)} for r in found]
             say.as_json({"requests": requests, "after": following})
             return ExitCode.OK
-        now = deployment.clock()
         until = words.review_due if to_review or unreviewed else words.until
         rows = [_row(request, acting, until(request, now)) for request in found]
         if rows:
             say.table(["request", "state", "when", "who", "what", "because"], rows)
         if following is not None:
             say.aside(f"There are more: --after {following}")
+        _say_what_holds(acting)
     return ExitCode.OK
+
+
+def _say_what_holds(acting: Acting) -> None:
+    """Say why everything that is scheduled waits, if it does."""
+    try:
+        known = acting.deployment.ledger.store.controls()
+    except JitError:
+        return  # whoever lets somebody in will say so
+    if known is not None and known.restored_at is not None:
+        say.aside(UNRECONCILED)
 
 
 def show(context: typer.Context, request: RequestArgument) -> int:
@@ -157,17 +169,32 @@ def show(context: typer.Context, request: RequestArgument) -> int:
     program = program_of(context)
     with program.acting() as acting:
         found = acting.show(request)
+        deployment = acting.deployment
+        now, places = deployment.clock(), _places(found, acting)
         if program.json:
-            say.as_json(shapes.of_request(found))
+            told = {**shapes.of_request(found), **shapes.of_age(found, now)}
+            say.as_json({**told, "troubles": shapes.of_troubles(places)})
         else:
-            deployment = acting.deployment
-            say.facts(words.of_request(found, deployment.judge, deployment.clock()))
+            say.facts(words.of_request(found, deployment.judge, now))
+            say.facts(words.troubles(places))
     return ExitCode.OK
+
+
+def _places(request: Request, acting: Acting) -> tuple[Slot, ...]:
+    """The places of a request that is not finished: what holds there now is others' affair."""
+    if request.state.is_finished:
+        return ()
+    named = (request.places.grant, request.places.denial)
+    keys = [place.key for place in named if place is not None]
+    try:
+        return acting.deployment.ledger.store.slots(keys)
+    except JitError:
+        return ()  # a place that cannot be read hides nothing else of its request
 
 
 def _row(request: Request, acting: Acting, until: str) -> list[str]:
     who = words.named(request.person, acting.deployment.judge.directory)
-    thing, because = request.entitlement.id, request.ask.justification
+    thing, because = request.what, request.ask.justification
     return [request.id, request.state, until, who, thing, because]
 
 

@@ -6,10 +6,11 @@ Instants are UTC in ISO 8601; durations are whole seconds; what is not known is 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from jitcloud import overdue
 from jitcloud.cli.times import iso
 from jitcloud.model import (
     Approval,
@@ -26,12 +27,15 @@ from jitcloud.model import (
     Request,
     RequestId,
     Sealed,
+    Slot,
     Stage,
     Vote,
 )
 
 if TYPE_CHECKING:  # what --help need not load
     from jitcloud.audit.verify import Report
+    from jitcloud.metrics import Metrics
+    from jitcloud.reconcile import Compared
     from jitcloud.sweep import Swept
 
 Table = dict[str, object]
@@ -46,6 +50,7 @@ def of_request(request: Request) -> Table:
         "reason": request.reason,
         "person": request.person,
         "entitlement": of_entitlement(request.entitlement),
+        "part": ask.part or None,
         "duration": _seconds(ask.duration),
         "justification": ask.justification,
         "ticket": ask.ticket,
@@ -76,6 +81,26 @@ def of_request(request: Request) -> Table:
         "cause": request.cause,
         "evidence": request.evidence,
     }
+
+
+def of_age(request: Request, now: datetime) -> Table:
+    """How long a request takes that should be done; beside ``of_request``."""
+    late = overdue.age(request, now)
+    return {
+        "overdue_since": _iso(overdue.since(request, now)),
+        "overdue": None if late is None else _seconds(late),
+        "activating_since": _iso(overdue.activating_since(request)),
+        "removed_at": _iso(request.removed_at),
+    }
+
+
+def of_troubles(places: Iterable[Slot]) -> list[Table]:
+    """What clouds said last of the places of a request, where they did not agree."""
+    return [
+        {"what": slot.key, "message": slot.trouble, "attempts": slot.attempts}
+        for slot in places
+        if slot.trouble
+    ]
 
 
 def of_entitlement(entitlement: Entitlement) -> Table:
@@ -133,6 +158,30 @@ def of_controls(controls: Controls | None) -> Table:
         "policy": policy and {"number": policy.number, "sha256": policy.sha256},
         "stops": [] if controls is None else list(map(_of_brake, controls.stops)),
         "endings": [] if controls is None else list(map(_of_brake, controls.endings)),
+        "restored_at": None if controls is None else _iso(controls.restored_at),
+        "reconciled_at": None if controls is None else _iso(controls.reconciled_at),
+    }
+
+
+def of_compared(runs: Sequence[Compared]) -> Table:
+    """What a comparison of the clouds with the record found, in however many runs."""
+    last = runs[-1]
+    troubles = dict(trouble for run in runs for trouble in run.troubles)
+    return {
+        "begun_at": iso(last.begun_at),
+        "finished": last.is_finished,
+        "areas": sum(run.areas for run in runs),
+        "pages": sum(run.pages for run in runs),
+        "places": sum(run.places for run in runs),
+        "leaked": last.tally.leaked,
+        "missing": last.tally.missing,
+        "foreign": last.tally.foreign,
+        "findings": [
+            {"verdict": found.verdict, "place": found.place, "ended": found.is_ended}
+            for run in runs
+            for found in run.findings
+        ],
+        "troubles": [{"what": what, "message": message} for what, message in troubles.items()],
     }
 
 
@@ -164,6 +213,23 @@ def of_swept(swept: Swept) -> Table:
         "woken": swept.woken,
         "troubles": [{"what": what, "message": message} for what, message in swept.troubles],
         "more": swept.more,
+    }
+
+
+def of_metrics(metrics: Metrics) -> Table:
+    """What goes on in the deployment."""
+    ago = metrics.since_reconcile
+    return {
+        "requests": {str(state): count for state, count in metrics.requests.items()},
+        "overdue": metrics.overdue,
+        "oldest_overdue": _seconds(metrics.oldest_overdue),
+        "slots_in_trouble": metrics.slots_in_trouble,
+        "most_attempts": metrics.most_attempts,
+        "exposed": metrics.exposed,
+        "since_reconcile": None if ago is None else _seconds(ago),
+        "held": metrics.held,
+        "backlog": _seconds(metrics.backlog),
+        "complete": metrics.complete,
     }
 
 

@@ -21,6 +21,7 @@ from jitcloud.model import (
     AllEnding,
     Approved,
     Asked,
+    Attested,
     BreakGlass,
     Cause,
     Decided,
@@ -40,6 +41,10 @@ from jitcloud.model import (
     NeedsApproval,
     PolicyRef,
     Prolonged,
+    Reconciled,
+    Removed,
+    Reopened,
+    Restored,
     Resumed,
     Reviewed,
     ReviewMissed,
@@ -48,6 +53,7 @@ from jitcloud.model import (
     Voted,
     Withdrawn,
 )
+from jitcloud.text import quoted
 
 WHY = {
     Cause.DEADLINE: "its deadline has come",
@@ -136,6 +142,18 @@ def what(happening: Happening) -> str:  # noqa: C901, PLR0911, PLR0912 - one arm
             )
         case Ending():
             return f"access is to end: {WHY[happening.cause]}{_because(happening.reason)}."
+        case Removed(seen_at=seen_at, dead_by=dead_by):
+            return (
+                f"the place was seen empty {short(seen_at)}; what was made of the access before"
+                f" may work until {short(dead_by)}."
+            )
+        case Attested(reason=reason):
+            return (
+                "answers for it that access is gone, which no cloud was seen to say"
+                f"{_because(reason)}."
+            )
+        case Reopened(seen_at=seen_at):
+            return f"ACCESS WAS SEEN TO BE THERE AFTER ALL, {short(seen_at)}: it ends again."
         case Ended():
             known = words.KNOWN_BY[happening.evidence]
             return f"access has ended; {known}, {short(happening.seen_at)}."
@@ -150,13 +168,15 @@ def what(happening: Happening) -> str:  # noqa: C901, PLR0911, PLR0912 - one arm
             return f"reviewed it: {found}{_because(note)}.{more}"
         case ReviewMissed():
             return "nobody has reviewed it in time; who asked breaks no glass before that is done."
-        case Adopted() | Stopped() | Resumed() | EndAll() | AllEnding():
+        case Adopted() | Stopped() | Resumed() | EndAll() | AllEnding() | Restored() | Reconciled():
             return _controlled(happening)
         case _:
             assert_never(happening)
 
 
-def _controlled(happening: Adopted | Stopped | Resumed | EndAll | AllEnding) -> str:
+def _controlled(  # noqa: PLR0911 - one arm an event
+    happening: Adopted | Stopped | Resumed | EndAll | AllEnding | Restored | Reconciled,
+) -> str:
     match happening:
         case Adopted(before=before, after=after, reason=reason, vouched=vouched):
             was = "" if before is None else f", after {before.number} ({before.sha256[:12]})"
@@ -171,6 +191,18 @@ def _controlled(happening: Adopted | Stopped | Resumed | EndAll | AllEnding) -> 
             return f"{said(scope)} is to end{_because(reason)}."
         case AllEnding(scope=scope):
             return f"all of it is ending: {said(scope)}."
+        case Restored(reason=reason):
+            return (
+                f"the record was restored{_because(reason)}; nothing is activated before the clouds"
+                " were compared with it."
+            )
+        case Reconciled(begun_at=begun_at, leaked=leaked, missing=missing, foreign=foreign):
+            without = ", ".join(quoted(what) for what in happening.left_out)
+            return (
+                f"the clouds were compared with the record, from {short(begun_at)} on: {leaked}"
+                f" leaked, {missing} missing, {foreign} foreign and left alone"
+                f"{f'; left out: {without}' if without else ''}."
+            )
 
 
 def _broken(decision: BreakGlass) -> str:
@@ -201,11 +233,11 @@ LOOKED = {
 
 def _asked(asked: Asked) -> str:
     ask, thing = asked.ask, asked.ask.entitlement
-    asks = f"{ask.person} asks for {thing.id}"
+    asks = f"{ask.person} asks for {ask.what}"
     if ask.break_glass:
-        asks = f"{ask.person} breaks the glass for {thing.id}"
+        asks = f"{ask.person} breaks the glass for {ask.what}"
     if ask.extends is not None:
-        asks = f"{ask.person} asks to extend {ask.extends}, {thing.id}"
+        asks = f"{ask.person} asks to extend {ask.extends}, {ask.what}"
     parts = [
         f"{asks}, {thing.title}",
         f"which is {thing.privilege} in {thing.environment}",

@@ -34,8 +34,12 @@ def away(instant: datetime, now: datetime) -> str:
     distance = abs(instant - now)
     if distance < timedelta(seconds=1):
         return "now"
-    shown = format_duration(distance - distance % _grain(distance))
-    return f"in {shown}" if instant > now else f"{shown} ago"
+    return f"in {lasting(distance)}" if instant > now else f"{lasting(distance)} ago"
+
+
+def lasting(duration: timedelta) -> str:
+    """Write how long something lasts, as exactly as is worth telling: ``3h2m``."""
+    return format_duration(duration - duration % _grain(duration))
 
 
 def _grain(distance: timedelta) -> timedelta:

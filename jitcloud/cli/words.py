@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from jitcloud.cli.times import away, when
+from jitcloud import overdue
+from jitcloud.cli.times import away, lasting, short, when
+from jitcloud.controls import UNRECONCILED
 from jitcloud.durations import format_duration
 from jitcloud.errors import JitError
 from jitcloud.model import (
@@ -14,6 +16,7 @@ from jitcloud.model import (
     Approval,
     Approver,
     BreakGlass,
+    Controls,
     Decision,
     Denied,
     Evidence,
@@ -23,6 +26,7 @@ from jitcloud.model import (
     PersonId,
     Request,
     Reviewed,
+    Slot,
     Stage,
     State,
 )
@@ -41,6 +45,7 @@ KNOWN_BY = {
     Evidence.SEEN_DENIED: "read back from the cloud: what was handed out is denied",
     Evidence.OTHERS_HOLD: "this grant has left; another one, or standing access, still holds it",
     Evidence.NOTHING_ISSUED: "nothing was ever handed out",
+    Evidence.ATTESTED: "somebody answers for it by name, and no cloud was seen to say so",
     Evidence.CLOUD_DEADLINE: "the deadline that the cloud itself enforces has passed",
 }
 
@@ -114,8 +119,22 @@ def _stopped(request: Request, judge: Judge) -> str:
         return ""  # a trail that does not hold: whoever lets it in will say so
 
 
+def restored(controls: Controls | None, now: datetime) -> Iterator[tuple[str, str]]:
+    """Yield that everything waits for a reconcile, and when the last one was, if so."""
+    if controls is not None and controls.restored_at is not None:
+        yield "restored", f"{when(controls.restored_at, now)}; {UNRECONCILED}"
+    if controls is not None and controls.reconciled_at is not None:
+        yield "reconciled", when(controls.reconciled_at, now)
+
+
 def until(request: Request, now: datetime) -> str:
-    """Write the instant that matters next, for a list."""
+    """Write the instant that matters next, or how long something takes already, for a list."""
+    late = overdue.age(request, now)
+    if late is not None:
+        return f"overdue for {lasting(late)}"
+    begun = overdue.activating_since(request)
+    if begun is not None:
+        return f"under way for {lasting(max(now - begun, timedelta(0)))}"
     if request.window is not None and not request.state.is_finished:
         return f"ends {away(request.window.deadline, now)}"
     if request.state is State.SCHEDULED and request.ask.start is not None:
@@ -150,8 +169,9 @@ def of_request(request: Request, judge: Judge, now: datetime) -> Iterator[tuple[
         yield "waits for", waits
     if stop := _stopped(request, judge):
         yield "stopped", stop
+    yield from _late(request, now)
     yield "who", named(request.person, judge.directory)
-    yield "what", f"{thing.id}: {thing.title} ({thing.privilege} in {thing.environment})"
+    yield "what", f"{request.what}: {thing.title} ({thing.privilege} in {thing.environment})"
     yield "for", f"{format_duration(ask.duration)}{'' if ask.extends is None else ' in all'}"
     if ask.extends is not None:
         yield "extends", ask.extends
@@ -171,6 +191,27 @@ def of_request(request: Request, judge: Judge, now: datetime) -> Iterator[tuple[
         yield "yes", f"{named(vote.by, judge.directory)} {away(vote.at, now)}{because}"
     yield from _review(request, judge, now)
     yield from _ends(request, now)
+
+
+def _late(request: Request, now: datetime) -> Iterator[tuple[str, str]]:
+    """Yield since when access should be gone, or a cloud is to let somebody in."""
+    since, late = overdue.since(request, now), overdue.age(request, now)
+    if since is not None and late is not None:
+        yield "overdue", f"for {lasting(late)}, since {short(since)}"
+    begun = overdue.activating_since(request)
+    if begun is not None:
+        yield "under way", f"since {when(begun, now)}"
+    if request.removed_at is not None and not request.state.is_finished:
+        dead_by = request.credentials_dead_by or request.removed_at
+        yield "exposed", f"the place is empty; what was made of it works until {when(dead_by, now)}"
+
+
+def troubles(places: Iterable[Slot]) -> Iterator[tuple[str, str]]:
+    """Yield what clouds said last of the places of a request, where they did not agree."""
+    for slot in places:
+        if slot.trouble:
+            times = f"{slot.attempts} {'try' if slot.attempts == 1 else 'tries'}"
+            yield "trouble", f"{slot.trouble} ({times})"
 
 
 def review_due(request: Request, now: datetime) -> str:

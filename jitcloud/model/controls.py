@@ -96,7 +96,7 @@ class Reconciled:
 
     begun_at: datetime
     leaked: int
-    """What was ours and should be gone, and is being ended."""
+    """What was ours and should be gone."""
     missing: int
     """What should be there, and was not."""
     foreign: int

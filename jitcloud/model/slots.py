@@ -99,6 +99,8 @@ class Slot:
     """What the cloud is still doing here, as far as we know."""
     filled_at: datetime | None = None
     """When it was last seen filled, or may have been, by us."""
+    emptied_at: datetime | None = None
+    """When a cloud was last told to empty it: for a while it may still seem to be filled."""
     last: RequestId | None = None
     """Who left it last: whose access it is, if it is seen to be there after all."""
     seen: Sight | None = None

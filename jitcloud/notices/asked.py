@@ -35,7 +35,7 @@ def vote(after: Request, waits_for: Stage, name: Name) -> Letter:
     kind = "more of" if after.ask.extends is not None else "for"
     until = "" if after.lapses_at is None else f" until {instant(after.lapses_at)}"
     return letter(
-        f"{name(after.person)} asks {kind} {after.entitlement.id}: yes or no?",
+        f"{name(after.person)} asks {kind} {after.what}: yes or no?",
         "You are asked for a yes or a no."
         f" It takes a yes from {stage(waits_for)}{until}; one no is enough.",
         facts(after, name),
@@ -51,7 +51,7 @@ def vote(after: Request, waits_for: Stage, name: Name) -> Letter:
 def settled(event: Event, after: Request, name: Name) -> Letter:
     """Tell those who were asked, for a vote or a review, that they need not answer any more."""
     return letter(
-        f"Settled without you: {after.entitlement.id} for {name(after.person)}",
+        f"Settled without you: {after.what} for {name(after.person)}",
         f"{_what_settled_it(event, after, name)} Your answer is not needed any more.",
         facts(after, name),
         commands(f"jitcloud show {after.id}"),
@@ -84,7 +84,7 @@ def _what_settled_it(  # noqa: PLR0911 - one arm an event
 def broken(event: Event, after: Request, name: Name) -> Letter:
     """Tell whoever would have been asked, or is to know, that nobody was."""
     return letter(
-        f"BREAK-GLASS: {name(after.person)} lets themselves into {after.entitlement.id}",
+        f"BREAK-GLASS: {name(after.person)} lets themselves into {after.what}",
         f"{_broke(event, after, name)} If that is wrong, end it.",
         facts(after, name),
         f"What it means:\n{meaning(after.plan)}",
@@ -97,7 +97,7 @@ def broken(event: Event, after: Request, name: Name) -> Letter:
 
 def review(event: Event, after: Request, name: Name) -> Letter:
     """Ask for the review of a broken glass: at once, and again when its time has passed."""
-    who, thing = name(after.person), after.entitlement.id
+    who, thing = name(after.person), after.what
     if isinstance(event.what, ReviewMissed):
         subject = f"REVIEW OVERDUE: {thing} for {who}"
         said = (

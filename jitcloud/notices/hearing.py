@@ -4,6 +4,7 @@
   with those who are to review a broken glass. Never the person whose request it is.
 - The person, of what came of their request, and before it ends.
 - Of a broken glass also those who were skipped, and those whom policy names.
+- The owner of an entitlement, of access that has not ended as it should.
 
 Whoever acted knows already; whoever is disabled, gone or without an e-mail address is left out.
 Nobody hears of one event twice.
@@ -30,7 +31,7 @@ from jitcloud.model import (
     Stage,
     State,
 )
-from jitcloud.notices import asked, own
+from jitcloud.notices import asked, own, owners
 from jitcloud.notices.parts import Letter, instant
 from jitcloud.notices.people import People
 from jitcloud.text import printable
@@ -112,6 +113,10 @@ def _told(
         else asked.vote(after, asked_now.stage, name),
     )
     yield asked_before.people - asked_now.people - others, asked.settled(event, after, name)
+    owned = owners.outcome(event, after, name)
+    if owned is not None:
+        owner = Approver(kind="group", id=after.entitlement.owner)
+        yield people.members(owner) - others, owned
     match event.what:
         case GlassBroken(decision=broken):
             skipped = () if broken.skipped is None else _all(broken.skipped.stages)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from jitcloud.model import (
     Activated,
+    Attested,
     BreakGlass,
     Cause,
     Decided,
@@ -15,6 +16,7 @@ from jitcloud.model import (
     Failed,
     Lapsed,
     NeedsApproval,
+    Reopened,
     Request,
     Reviewed,
     State,
@@ -36,7 +38,7 @@ from jitcloud.notices.parts import (
 from jitcloud.text import printable
 
 
-def outcome(  # noqa: C901, PLR0911 - one arm an event
+def outcome(  # noqa: C901, PLR0911, PLR0912 - one arm an event
     before: Request | None, event: Event, after: Request, name: Name
 ) -> Letter | None:
     """Tell the person what came of their request; None for what they need not be told."""
@@ -63,6 +65,11 @@ def outcome(  # noqa: C901, PLR0911 - one arm an event
             return _ended(f"{by} has ended your access{because(reason)}.", after, name)
         case Ended() if after.cause is Cause.GIVEN_BACK:
             return _ended("You gave your access back, and it is known to be gone.", after, name)
+        case Attested(reason=reason):
+            why = f"{by} answers for it that your access is gone{because(reason)}."
+            return _ended(f"{why} No cloud was seen to say so.", after, name)
+        case Reopened(seen_at=seen_at):
+            return _reopened(instant(seen_at), after, name)
         case Reviewed(fine=fine, note=note):
             return _reviewed(by, note, after, name, fine=fine)
         case Activated():
@@ -74,7 +81,7 @@ def outcome(  # noqa: C901, PLR0911 - one arm an event
 def missed(after: Request, name: Name) -> Letter:
     """Tell the person that their broken glass was not reviewed in time."""
     return letter(
-        f"Review overdue: {after.entitlement.id}",
+        f"Review overdue: {after.what}",
         "Nobody has reviewed in time what you did with a broken glass. Until somebody does, you"
         " can break no glass; those who are asked to were told once more.",
         facts(after, name),
@@ -85,7 +92,7 @@ def missed(after: Request, name: Name) -> Letter:
 def ending(request: Request, name: Name) -> Letter:
     """Warn the person that their access is about to end."""
     return letter(
-        f"Ends at {deadline(request)}: {request.entitlement.id}",
+        f"Ends at {deadline(request)}: {request.what}",
         f"Your access ends at {deadline(request)}. Finish what you are at, or ask for more time"
         " before then; afterwards it has to be asked for anew.",
         facts(request, name),
@@ -111,7 +118,7 @@ def _approved(after: Request, name: Name) -> Letter:
     start = after.ask.start
     begins = "as soon as the cloud lets you in" if start is None else f"at {instant(start)}"
     return letter(
-        f"Approved: {after.entitlement.id}",
+        f"Approved: {after.what}",
         "\n".join(f"{name(vote.by)} said yes{because(vote.reason)}." for vote in after.votes),
         f"Access begins {begins}; you will be told.",
         facts(after, name),
@@ -123,7 +130,7 @@ def _active(after: Request, name: Name) -> Letter:
     session = after.places.grant is None
     use = (f"jitcloud exec {after.id} -- COMMAND",) if session else ()
     return letter(
-        f"Active until {deadline(after)}: {after.entitlement.id}",
+        f"Active until {deadline(after)}: {after.what}",
         f"You have access until {deadline(after)}; give it back when you are done.",
         _reviewed_by(after),
         facts(after, name),
@@ -134,7 +141,7 @@ def _active(after: Request, name: Name) -> Letter:
 
 def _extended(after: Request, name: Name) -> Letter:
     return letter(
-        f"Extended until {deadline(after)}: {after.entitlement.id}",
+        f"Extended until {deadline(after)}: {after.what}",
         f"You have access until {deadline(after)} now.",
         _reviewed_by(after),
         facts(after, name),
@@ -151,17 +158,27 @@ def _reviewed_by(after: Request) -> str:
 
 def _ended(why: str, after: Request, name: Name) -> Letter:
     return letter(
-        f"Ended: {after.entitlement.id}",
+        f"Ended: {after.what}",
         why,
         facts(after, name),
         commands(f"jitcloud audit show {after.id}"),
     )
 
 
+def _reopened(seen_at: str, after: Request, name: Name) -> Letter:
+    return letter(
+        f"Ends again: {after.what}",
+        f"Your access had ended, and was seen to be there after all at {seen_at}. It is not yours"
+        " to use any more, and ends again; you need do nothing.",
+        facts(after, name),
+        commands(f"jitcloud show {after.id}"),
+    )
+
+
 def _reviewed(by: str, note: str, after: Request, name: Name, *, fine: bool) -> Letter:
     verdict = "was right" if fine else "was not right"
     return letter(
-        f"Reviewed: {after.entitlement.id}",
+        f"Reviewed: {after.what}",
         f"{by} has looked at your breaking the glass, and finds that it {verdict}{because(note)}.",
         facts(after, name),
         commands(f"jitcloud audit show {after.id}"),
@@ -177,7 +194,7 @@ def _nothing(what: str, why: str, after: Request, name: Name) -> Letter:
             f" `jitcloud show {after.ask.extends}`."
         )
     return letter(
-        f"{what}: {after.entitlement.id}",
+        f"{what}: {after.what}",
         why,
         kept,
         facts(after, name),

@@ -93,7 +93,7 @@ def _facts(request: Request, name: Name) -> Iterator[tuple[str, str]]:
     ask, thing = request.ask, request.entitlement
     yield "request", request.id
     yield "who", name(request.person)
-    yield "what", f"{thing.id}: {thing.title}"
+    yield "what", f"{request.what}: {thing.title}"
     yield "that is", f"{thing.privilege} in {thing.environment}, {thing.cloud}"
     if ask.extends is None:
         yield "for", format_duration(ask.duration)

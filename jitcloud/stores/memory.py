@@ -121,6 +121,12 @@ class MemoryStore:
             rules.fence_mark(mark, 0 if stored is None else stored.version)
             self._marks[mark.channel, mark.request] = mark
 
+    def all_slots(self, limit: int, after: SlotKey | None = None) -> tuple[Slot, ...]:
+        rules.check_limit(limit)
+        with self._open():
+            later = (key for key in self._slots if after is None or key > after)
+            return tuple(self._slots[key] for key in heapq.nsmallest(limit, later))
+
     def ids(self, limit: int, after: RequestId | None = None) -> tuple[RequestId, ...]:
         rules.check_limit(limit)
         with self._open():

@@ -83,6 +83,7 @@ ORDER BY wake_at LIMIT ?2
 
 # All of them in one statement, so in one consistent view, however many there are.
 _SLOTS = "SELECT body FROM slots WHERE key IN (SELECT value FROM json_each(?))"
+_ALL_SLOTS = "SELECT body FROM slots WHERE key > ? ORDER BY key LIMIT ?"
 _BY_PERSON = """
 SELECT body FROM requests WHERE person = ? AND id < ? ORDER BY id DESC LIMIT ?
 """
@@ -192,6 +193,11 @@ class SqliteStore:
             version, *_ = connection.execute(_MARK, (mark.channel, mark.request)).get or (0,)
             rules.fence_mark(mark, version)
             connection.execute(_PUT_MARK, row)
+
+    def all_slots(self, limit: int, after: SlotKey | None = None) -> tuple[Slot, ...]:
+        rules.check_limit(limit)
+        rows = self._file.rows(_ALL_SLOTS, after or "", limit)
+        return tuple(codec.decode_slot(body) for (body,) in rows)
 
     def ids(self, limit: int, after: RequestId | None = None) -> tuple[RequestId, ...]:
         rules.check_limit(limit)

@@ -213,7 +213,7 @@ def aws(ministack: Ministack) -> Aws:
     return Aws(ministack, ministack.account, broker=bare.user())
 
 
-def clients_of(aws: Aws, credentials: Credentials) -> Clients:
+def clients_of(aws: Aws, credentials: Credentials, external_id: str | None = None) -> Clients:
     """Reach AWS with credentials from the environment, as a broker does."""
     with pytest.MonkeyPatch.context() as environment:
         environment.delenv("AWS_PROFILE", raising=False)
@@ -222,7 +222,12 @@ def clients_of(aws: Aws, credentials: Credentials) -> Clients:
         environment.setenv("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key)
         if credentials.session_token:
             environment.setenv("AWS_SESSION_TOKEN", credentials.session_token)
-        clients = Clients(clock=now, region="us-east-1", endpoint_url=aws.endpoint_url)
+        clients = Clients(
+            clock=now,
+            region="us-east-1",
+            endpoint_url=aws.endpoint_url,
+            external_id=external_id,
+        )
         clients.sts("aws")  # it has found its credentials now, and keeps them
         return clients
 

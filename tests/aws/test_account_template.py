@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import re
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 import jitcloud
 from jitcloud import Credentials, State
 from jitcloud.emulators.ministack import Ministack
 from jitcloud.errors import CloudRefused
 from jitcloud.model import Evidence, Holder, RequestId, Slot, SlotKey
-from jitcloud.providers.aws import deny_document, deny_text, outlook
+from jitcloud.providers.aws import deny_document, deny_text, outlook, rights_of_catalog
 from jitcloud.providers.aws.deny_document import DenyDocument
+from jitcloud.providers.aws.deny_subjects import Denials
+from jitcloud.providers.aws.rights import BROKER
 from jitcloud.providers.aws.sts_session import StsSession
 from jitcloud.providers.aws.target import REQUEST_TAG
 from tests import deployments
@@ -35,7 +38,6 @@ from tests.aws.conftest import (
 )
 from tests.aws.test_account_text import END, INFRA
 
-README = (INFRA.parent / "README.md").read_text()
 TEMPLATE = (INFRA / "account.yaml").read_text()
 STACK_POLICY = (INFRA / "stack-policy.json").read_text()
 HOME, AWAY, THIRD = "111122223333", "222233334444", "333344445555"
@@ -57,9 +59,12 @@ class Account:
     @property
     def target(self) -> dict[str, str]:
         """The target table of an entitlement."""
+        return self.handing_out("ReadRoleArn")
+
+    def handing_out(self, role: str) -> dict[str, str]:
         through = self.made.get("AccountRoleArn")
         return {
-            "role_arn": self.made["ReadRoleArn"],
+            "role_arn": self.made[role],
             "deny_document": self.made["DenyDocumentArn"],
             "external_id": EXTERNAL_ID,
             **({} if through is None else {"account_role": through}),
@@ -68,7 +73,9 @@ class Account:
     def hands(self) -> Credentials:
         """With which the broker reads and writes IAM in this account."""
         through = self.made.get("AccountRoleArn")
-        return self.broker if through is None else self.aws.role_session(through, self.broker)
+        if through is None:
+            return self.broker
+        return session(self.aws, self.broker, RoleArn=through, ExternalId=EXTERNAL_ID)
 
     def in_effect(self, output: str = "DenyDocumentArn") -> Any:
         iam, arn = self.aws.iam(), self.made[output]
@@ -77,13 +84,25 @@ class Account:
         return answer["PolicyVersion"]["Document"]
 
 
-def deployed(aws: Aws, broker: str) -> dict[str, str]:
+def session(aws: Aws, by: Credentials, **call: Any) -> Credentials:
+    """What somebody gets who assumes a role like this."""
+    made = aws.sts(by).assume_role(RoleSessionName="somebody", **call)["Credentials"]
+    return Credentials(
+        access_key_id=made["AccessKeyId"],
+        secret_access_key=made["SecretAccessKey"],
+        session_token=made["SessionToken"],
+        expires_at=made["Expiration"],
+    )
+
+
+def deployed(aws: Aws, broker: str, **more: str) -> dict[str, str]:
     """Deploy the template as the account's administrator would; return its outputs."""
     values = {
         "BrokerArn": broker,
         "BrokerIsElsewhere": "no" if f":{aws.account}:" in broker else "yes",
         "ExternalId": EXTERNAL_ID,
         "WritePolicyArn": ADMINISTRATOR,
+        **more,
     }
     aws.client("cloudformation").create_stack(
         StackName="jitcloud",
@@ -94,7 +113,7 @@ def deployed(aws: Aws, broker: str) -> dict[str, str]:
     )
     outputs = finished(aws, "CREATE_COMPLETE")["Outputs"]
     made = {output["OutputKey"]: output["OutputValue"] for output in outputs}
-    for role in ("ReadRoleArn", "WriteRoleArn"):
+    for role in made.keys() & {"ReadRoleArn", "WriteRoleArn"}:
         # ministack's CloudFormation leaves out a role's PermissionsBoundary. That the template
         # names it is tested on its text.
         aws.iam().put_role_permissions_boundary(
@@ -144,9 +163,15 @@ def elsewhere(running: Ministack) -> Account:
     home, away = (Aws(running, account, broker=NOBODY) for account in (HOME, AWAY))
     role = home.role()
     made = deployed(away, role)
-    (told,) = re.findall(r"```json\n(.*?)```", README, re.DOTALL)
-    home.iam().put_role_policy(RoleName=named(role), PolicyName="all", PolicyDocument=told)
-    return Account(away, made, home.role_session(role, by=home.user()))
+    prepared = Account(away, made, NOBODY)
+    catalog = [
+        an_entitlement(**prepared.handing_out(each)) for each in ("ReadRoleArn", "WriteRoleArn")
+    ]
+    (told,) = rights_of_catalog.policies(catalog, to_end=False)[BROKER]
+    home.iam().put_role_policy(
+        RoleName=named(role), PolicyName="all", PolicyDocument=json.dumps(told)
+    )
+    return replace(prepared, broker=home.role_session(role, by=home.user()))
 
 
 @pytest.fixture(params=["here", "elsewhere"])
@@ -167,6 +192,7 @@ def opened(
         tmp_path / "deployment",
         endpoint_url=account.aws.endpoint_url,
         entitlements={"dev-read": account.target, "prod-read": account.target},
+        external_id=EXTERNAL_ID,
     )
     monkeypatch.delenv("AWS_PROFILE", raising=False)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", account.broker.access_key_id)
@@ -302,22 +328,19 @@ def test_the_broker_can_assume_no_other_role_and_none_without_the_mark(account: 
     assert not assumes(account.aws.role(), ExternalId=EXTERNAL_ID, Tags=mark)
 
 
+def test_nobody_gets_in_by_the_account_role_without_the_external_id(elsewhere: Account) -> None:
+    role = elsewhere.made["AccountRoleArn"]
+    session(elsewhere.aws, elsewhere.broker, RoleArn=role, ExternalId=EXTERNAL_ID)
+    for wrong in ({}, {"ExternalId": "somebody-else"}):
+        with pytest.raises(ClientError, match="AccessDenied"):
+            session(elsewhere.aws, elsewhere.broker, RoleArn=role, **wrong)
+
+
 def test_a_stolen_administrator_session_cannot_lift_what_binds_it(account: Account) -> None:
     role, document = account.made["WriteRoleArn"], account.made["DenyDocumentArn"]
-    stolen = account.aws.sts(account.broker).assume_role(
-        RoleArn=role,
-        RoleSessionName="thief",
-        ExternalId=EXTERNAL_ID,
-        Tags=[{"Key": REQUEST_TAG, "Value": a_request_id()}],
-    )["Credentials"]
-    thief = account.aws.iam(
-        Credentials(
-            access_key_id=stolen["AccessKeyId"],
-            secret_access_key=stolen["SecretAccessKey"],
-            session_token=stolen["SessionToken"],
-            expires_at=stolen["Expiration"],
-        )
-    )
+    mark = [{"Key": REQUEST_TAG, "Value": a_request_id()}]
+    stolen = session(account.aws, account.broker, RoleArn=role, ExternalId=EXTERNAL_ID, Tags=mark)
+    thief = account.aws.iam(stolen)
     assert not denied(thief.list_roles)
     assert denied(lambda: thief.delete_role_permissions_boundary(RoleName=named(role)))
     assert denied(lambda: thief.create_policy_version(PolicyArn=document, PolicyDocument=ANYTHING))
@@ -332,9 +355,10 @@ def test_what_has_ended_early_outlives_an_update_and_the_end_of_the_stack(
 ) -> None:
     aws = Aws(running, THIRD, broker=NOBODY)
     account = Account(aws, deployed(aws, a_user(aws)[0]), NOBODY)
-    arn, ended = account.made["DenyDocumentArn"], RequestId("0" * 26)
+    arn = account.made["DenyDocumentArn"]
+    ended = Denials(requests=frozenset({RequestId("0" * 26)}))
     aws.iam().create_policy_version(
-        PolicyArn=arn, PolicyDocument=deny_text.document(arn, (ended,)), SetAsDefault=True
+        PolicyArn=arn, PolicyDocument=deny_text.document(arn, ended), SetAsDefault=True
     )
     cloudformation = aws.client("cloudformation")
 
@@ -351,8 +375,8 @@ def test_what_has_ended_early_outlives_an_update_and_the_end_of_the_stack(
     finished(aws, "UPDATE_COMPLETE")
     (role,) = aws.iam().list_roles()["Roles"]
     assert (role["RoleName"], role["MaxSessionDuration"]) == ("jitcloud-read", 7200)
-    assert deny_text.ended_in(account.in_effect()) == {ended}
+    assert deny_text.denials_in(arn, account.in_effect()) == ended
 
     cloudformation.delete_stack(StackName="jitcloud")
     assert any(aws.iam().list_roles()["Roles"] == [] for _ in range(500))
-    assert deny_text.ended_in(account.in_effect()) == {ended}
+    assert deny_text.denials_in(arn, account.in_effect()) == ended

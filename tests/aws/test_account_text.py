@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,10 @@ END = {
     "iam:ListEntitiesForPolicy",
     "iam:ListPolicyVersions",
 }
+NOTHING = {"Ref": "AWS::NoValue"}
 TARGETS = [
-    {"Fn::GetAtt": "ReadRole.Arn"},
-    {"Fn::If": ["HasWriteRole", {"Fn::GetAtt": "WriteRole.Arn"}, {"Ref": "AWS::NoValue"}]},
+    {"Fn::If": [f"Has{name}", {"Fn::GetAtt": f"{name}.Arn"}, NOTHING]}
+    for name in ("ReadRole", "WriteRole")
 ]
 
 
@@ -44,7 +46,8 @@ def _tagged(loader: Any, suffix: str, node: Any) -> dict[str, object]:
     return {name: loader.construct_sequence(node, deep=True)}
 
 
-RESOURCES: dict[str, dict[str, Any]] = _parsed()["Resources"]
+PARSED = _parsed()
+RESOURCES: dict[str, dict[str, Any]] = PARSED["Resources"]
 
 
 def of_type(kind: str) -> dict[str, dict[str, Any]]:
@@ -55,9 +58,32 @@ def of_type(kind: str) -> dict[str, dict[str, Any]]:
     }
 
 
-def statements(name: str) -> list[dict[str, Any]]:
+def statements(name: str) -> list[tuple[str, dict[str, Any]]]:
+    """The statements of a policy, each with the condition under which it is there."""
     listed: list[dict[str, Any]] = of_type("ManagedPolicy")[name]["PolicyDocument"]["Statement"]
-    return listed
+    return [("", each) if "Effect" in each else _conditional(each) for each in listed]
+
+
+def _conditional(each: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    condition, statement, otherwise = each["Fn::If"]
+    assert otherwise == NOTHING
+    return condition, statement
+
+
+def of_parameter(name: str) -> dict[str, list[object]]:
+    return {"Fn::Split": [",", {"Ref": name}]}
+
+
+def told(listed: list[tuple[str, dict[str, Any]]]) -> list[tuple[str, set[str], object, object]]:
+    return [
+        (
+            condition,
+            {one["Action"]} if isinstance(one["Action"], str) else set(one["Action"]),
+            one["Resource"],
+            one.get("Condition"),
+        )
+        for condition, one in listed
+    ]
 
 
 @pytest.mark.parametrize("partition", ["aws", "aws-cn"])
@@ -103,16 +129,106 @@ def test_a_role_that_is_handed_out_is_bound_and_trusts_the_broker_alone(name: st
 
 
 def test_the_broker_gets_these_rights_on_these_things_and_no_others() -> None:
-    (issue,) = statements("IssuePolicy")
-    assert (set(issue["Action"]), issue["Resource"]) == (ISSUE, TARGETS)
-    look, end = statements("EndPolicy")
-    assert (look["Action"], look["Resource"]) == ("iam:GetRole", TARGETS)
-    assert (set(end["Action"]), end["Resource"]) == (END, {"Ref": "DenyDocument"})
+    groups, users = of_parameter("GroupArns"), of_parameter("GroupUserArns")
+    to_roles, to_users = of_parameter("PolicyRoleArns"), of_parameter("PolicyUserArns")
+    bound = {"StringEquals": {"iam:PermissionsBoundary": {"Ref": "Boundary"}}}
+    assert told(statements("IssuePolicy")) == [("", ISSUE, TARGETS, None)]
+    assert told(statements("GrantPolicy")) == [
+        ("HasGroups", {"iam:AddUserToGroup", "iam:GetGroup"}, groups, None),
+        ("HasPolicyRoles", {"iam:GetRole", "iam:ListRolePolicies"}, to_roles, None),
+        ("HasPolicyUsers", {"iam:ListUserPolicies"}, to_users, None),
+        ("HasPolicyRoles", {"iam:PutRolePolicy"}, to_roles, bound),
+        ("HasPolicyUsers", {"iam:PutUserPolicy"}, to_users, bound),
+    ]
+    assert told(statements("EndPolicy")) == [
+        ("HasRoles", {"iam:GetRole"}, TARGETS, None),
+        ("", END, {"Ref": "DenyDocument"}, None),
+        ("HasGroups", {"iam:RemoveUserFromGroup"}, groups, None),
+        ("HasGroupUsers", {"iam:ListGroupsForUser"}, users, None),
+        ("HasPolicyRoles", {"iam:GetRolePolicy", "iam:DeleteRolePolicy"}, to_roles, None),
+        ("HasPolicyUsers", {"iam:GetUserPolicy", "iam:DeleteUserPolicy"}, to_users, None),
+    ]
+
+
+def test_without_a_boundary_the_broker_may_write_nowhere() -> None:
+    for name in ("HasPolicyRoles", "HasPolicyUsers"):
+        bounded, _ = PARSED["Conditions"][name]["Fn::And"]
+        assert bounded == {"Condition": "HasBoundary"}
+
+
+def test_whoever_is_bound_can_neither_edit_the_boundary_nor_take_one_off() -> None:
+    allowed, keeps, *others = statements("Boundary")
+    (_, allow), (_, this) = allowed, keeps
+    assert (allow["Effect"], allow["Action"]) == ("Allow", of_parameter("BoundaryAllows"))
+    name = of_type("ManagedPolicy")["Boundary"]["ManagedPolicyName"]
+    assert this["Effect"] == "Deny"
+    assert this["Resource"]["Fn::Sub"].endswith(f":policy/{name}")
+    assert {"iam:CreatePolicyVersion", "iam:SetDefaultPolicyVersion"} <= set(this["Action"])
+    ((_, bounds),) = others
+    assert (bounds["Effect"], bounds["Resource"]) == ("Deny", "*")
+    assert set(bounds["Action"]) == {
+        f"iam:{verb}{kind}PermissionsBoundary"
+        for verb in ("Delete", "Put")
+        for kind in ("Role", "User")
+    }
+
+
+def test_whoever_comes_by_the_account_role_is_the_broker_and_shows_the_external_id() -> None:
+    role = of_type("Role")["AccountRole"]
+    (comes_in,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert comes_in == {
+        "Effect": "Allow",
+        "Principal": {"AWS": {"Ref": "BrokerArn"}},
+        "Action": "sts:AssumeRole",
+        "Condition": {"StringEquals": {"sts:ExternalId": {"Ref": "ExternalId"}}},
+    }
+    granting = {"Fn::If": ["NeedsGrantPolicy", {"Ref": "GrantPolicy"}, NOTHING]}
+    assert role["ManagedPolicyArns"] == [{"Ref": "EndPolicy"}, granting]
 
 
 def test_there_is_nothing_else_in_it() -> None:
-    assert set(of_type("ManagedPolicy")) == {"DenyDocument", "IssuePolicy", "EndPolicy"}
+    policies = {"DenyDocument", "Boundary", "IssuePolicy", "GrantPolicy", "EndPolicy"}
+    assert set(of_type("ManagedPolicy")) == policies
     assert set(of_type("Role")) == {"ReadRole", "WriteRole", "AccountRole"}
-    assert len(RESOURCES) == 6
+    assert len(RESOURCES) == 8
     assert not any("Policies" in role for role in of_type("Role").values())
-    assert of_type("Role")["AccountRole"]["ManagedPolicyArns"] == [{"Ref": "EndPolicy"}]
+
+
+# ── What parameters take ─────────────────────────────────────────────────────────────────────
+
+
+def _takes(parameter: str, value: str) -> bool:
+    pattern: str = PARSED["Parameters"][parameter]["AllowedPattern"]
+    return re.fullmatch(pattern, value) is not None
+
+
+@pytest.mark.parametrize(
+    ("parameter", "kind"),
+    [
+        ("GroupArns", "group"),
+        ("GroupUserArns", "user"),
+        ("PolicyRoleArns", "role"),
+        ("PolicyUserArns", "user"),
+    ],
+)
+def test_a_list_takes_nothing_or_arns_of_its_kind_and_no_patterns(
+    parameter: str, kind: str
+) -> None:
+    one = f"arn:aws:iam::111122223333:{kind}/team/x"
+    assert _takes(parameter, "")
+    assert _takes(parameter, one)
+    assert _takes(parameter, f"{one},{one}2")
+    for wrong in (f"{one}, {one}", f"{one},", f"{one}*", "*", one.replace(f":{kind}/", ":policy/")):
+        assert not _takes(parameter, wrong)
+
+
+def test_a_boundary_allows_actions_and_never_everything() -> None:
+    assert _takes("BoundaryAllows", "")
+    assert _takes("BoundaryAllows", "s3:Get*,logs:*")
+    for wrong in ("*", "*:*", "s3", "s3:*, logs:*"):
+        assert not _takes("BoundaryAllows", wrong)
+
+
+@pytest.mark.parametrize("parameter", ["ReadPolicyArn", "WritePolicyArn"])
+def test_a_role_need_not_be_made(parameter: str) -> None:
+    assert _takes(parameter, "")

@@ -9,10 +9,11 @@ from datetime import timedelta
 import pytest
 
 from jitcloud.errors import CloudRefused
-from jitcloud.model import Holder, PersonId, RequestId, Slot
+from jitcloud.model import Holder, RequestId, Slot
 from jitcloud.providers.aws import deny_text
 from jitcloud.providers.aws.clients import Clients
-from jitcloud.providers.aws.deny_document import DenyDocument
+from jitcloud.providers.aws.deny_document import NO_REQUEST, DenyDocument
+from jitcloud.providers.aws.deny_subjects import Denials
 from jitcloud.providers.aws.sts_session import StsSession
 from tests.aws.conftest import (
     HOUR,
@@ -27,13 +28,14 @@ from tests.aws.conftest import (
     now,
     policy,
 )
+from tests.factories import a_person
 
 
 def a_slot(policy_arn: str, *holders: tuple[RequestId, str], **where: str) -> Slot:
     """The document's slot, held by ended requests, each with the role its sessions are of."""
     beside = f"{policy_arn.partition(':policy/')[0]}:role/any"
     entitlement = an_entitlement(role_arn=beside, deny_document=policy_arn, **where)
-    place = StsSession(Clients(clock=now)).places(entitlement, PersonId("ana")).denial
+    place = StsSession(Clients(clock=now)).places(entitlement, a_person("ana")).denial
     assert place is not None
     return Slot(
         key=place.key,
@@ -160,7 +162,7 @@ def test_whom_the_document_names_beyond_the_record_is_seen_so_that_it_is_pruned(
     old, new = a_request_id(), a_request_id()
     end(document, a_slot(arn, (old, role), (new, role)))
     later = a_slot(arn, (new, role))
-    assert seen(document, later) == {old, new}
+    assert seen(document, later) == {NO_REQUEST, new}
     end(document, later)
     assert seen(document, later) == {new}
 
@@ -179,12 +181,13 @@ def test_a_statement_that_somebody_weakened_ends_nobody(
     arn = aws.deny_document()
     role = aws.role(boundary=arn)
     slot = a_slot(arn, (a_request_id(), role))
-    text = json.loads(deny_text.document(arn, [slot.holders[0].request]))
+    ended = Denials(requests=frozenset({slot.holders[0].request}))
+    text = json.loads(deny_text.document(arn, ended))
     text["Statement"][-1].update(edit)
     aws.iam().create_policy_version(
         PolicyArn=arn, PolicyDocument=json.dumps(text), SetAsDefault=True
     )
-    assert seen(document, slot) == set()
+    assert seen(document, slot) == {NO_REQUEST}
     end(document, slot)
     assert seen(document, slot) == {slot.holders[0].request}
 
@@ -239,8 +242,7 @@ def test_a_full_document_keeps_those_that_would_live_longest(
 ) -> None:
     arn = aws.deny_document()
     role = aws.role(boundary=arn)
-    room = deny_text.capacity(arn)
-    ids = [a_request_id() for _ in range(room + 3)]
+    ids = [a_request_id() for _ in range(300)]
     began = now()
     holders = tuple(
         Holder(request=request, until=began + timedelta(minutes=at), detail=role)
@@ -248,9 +250,10 @@ def test_a_full_document_keeps_those_that_would_live_longest(
     )
     slot = replace(a_slot(arn), holders=holders)
     end(document, slot)
-    assert seen(document, slot) == set(ids[3:])
-    text = deny_text.document(arn, ids[3:])
-    assert len(text) <= deny_text.MOST_CHARACTERS < len(deny_text.document(arn, ids[2:]))
+    kept = seen(document, slot)
+    assert kept == set(ids[-len(kept) :])
+    assert deny_text.fits(arn, Denials(requests=frozenset(kept)))
+    assert not deny_text.takes_request(arn, Denials(requests=frozenset(kept)))
 
 
 # ── Where the set-up lacks it ────────────────────────────────────────────────────────────────

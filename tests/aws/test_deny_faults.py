@@ -14,10 +14,12 @@ from jitcloud.model import Holder, RequestId, Slot, SlotKey
 from jitcloud.providers.aws import deny_text
 from jitcloud.providers.aws.clients import CALL, Clients
 from jitcloud.providers.aws.deny_document import DenyDocument
+from jitcloud.providers.aws.deny_subjects import denials
 from tests.aws.conftest import now
 from tests.aws.fake_aws import (
     ROLE,
     WHO,
+    Answer,
     FakeAws,
     closes,
     error,
@@ -54,23 +56,52 @@ def test_room_that_another_writer_made_is_as_good(fake: FakeAws, reach: Clients,
     assert actions(fake)[-1] == "CreatePolicyVersion"
 
 
-def test_roles_are_looked_for_on_every_page(fake: FakeAws, reach: Clients) -> None:
-    request = RequestId("01J")
-    policy = "<Policy><DefaultVersionId>v2</DefaultVersionId></Policy>"
-    text = quote(deny_text.document(DOCUMENT, [request]))
-    version = f"<PolicyVersion><Document>{text}</Document></PolicyVersion>"
-    fake.answers = [
+def says_that_it_ends(*holders: Holder) -> Sequence[Answer]:
+    text = quote(deny_text.document(DOCUMENT, denials(holders)))
+    return [
         WHO,
-        iam_says("GetPolicy", policy),
-        iam_says("GetPolicyVersion", version),
-        page("other", more=True),
-        page("admin", more=False),
+        iam_says("GetPolicy", "<Policy><DefaultVersionId>v2</DefaultVersionId></Policy>"),
+        iam_says("GetPolicyVersion", f"<PolicyVersion><Document>{text}</Document></PolicyVersion>"),
     ]
-    holder = Holder(request=request, until=now() + timedelta(hours=1), detail=ROLE)
+
+
+SOON = now() + timedelta(hours=1)
+OF_ROLE = Holder(request=RequestId("01J"), until=SOON, detail=ROLE)
+OF_SET = Holder(
+    request=RequestId("01K"),
+    until=SOON,
+    detail="sso 10e1d8a0-c051-70d8-1f2e-0a1b2c3d4e5f Admin",
+)
+ITS_ROLE = "AWSReservedSSO_Admin_0123456789abcdef"
+
+
+@pytest.mark.parametrize(("holder", "role"), [(OF_ROLE, "admin"), (OF_SET, ITS_ROLE)])
+def test_roles_are_looked_for_on_every_page(
+    fake: FakeAws, reach: Clients, holder: Holder, role: str
+) -> None:
+    fake.answers = [*says_that_it_ends(holder), page("other", more=True), page(role, more=False)]
     sight = DenyDocument(reach).see(replace(SLOT, holders=(holder,)), now())
-    assert sight.holders == frozenset({request})
+    assert sight.holders == frozenset({holder.request})
     assert actions(fake)[-2:] == ["ListEntitiesForPolicy"] * 2
     assert fake.asked[-1]["Marker"] == "next"
+
+
+def test_roles_of_permission_sets_are_looked_for_where_aws_makes_them_and_only_if_needed(
+    fake: FakeAws, reach: Clients
+) -> None:
+    both = (OF_ROLE, OF_SET)
+    fake.answers = [
+        *says_that_it_ends(*both),
+        page("admin", more=True),
+        page(ITS_ROLE, more=True),
+    ]
+    sight = DenyDocument(reach).see(replace(SLOT, holders=both), now())
+    assert sight.holders == frozenset({"01J", "01K"})
+    listed = [asked.get("PathPrefix") for asked in fake.asked if asked["Action"].startswith("List")]
+    assert listed == [None, "/aws-reserved/sso.amazonaws.com/"]
+    fake.answers = [*says_that_it_ends()][1:]
+    DenyDocument(reach).see(SLOT, now())
+    assert actions(fake)[-2:] == ["GetPolicy", "GetPolicyVersion"]
 
 
 def test_room_that_another_writer_took_is_tried_for_again(fake: FakeAws, reach: Clients) -> None:

@@ -32,6 +32,7 @@ from tests.aws.iam_world import (
     member,
     proxied,
 )
+from tests.factories import a_person
 from tests.world import World
 
 SETTLE = timedelta(seconds=2)
@@ -356,7 +357,7 @@ def test_where_the_broker_would_look_into_another_account_it_finds_nothing_out(
     request = here.world.ask()
     assert request.state is State.DENIED
     assert "name an account_role there" in " ".join(_because(request))
-    place = here.world.mechanisms[KIND].places(request.entitlement, request.person).grant
+    place = here.world.mechanisms[KIND].places(request.entitlement, a_person(request.person)).grant
     assert place is not None
     kind = here.world.kinds[KIND]
     for call in (

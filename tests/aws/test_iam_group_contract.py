@@ -6,13 +6,14 @@ from collections.abc import Callable
 
 import pytest
 
-from jitcloud.model import PersonId, Place, Slot
+from jitcloud.model import Place, Slot
 from jitcloud.ports import SlotKind
 from jitcloud.providers.aws.clients import Clients
 from jitcloud.providers.aws.iam_group import KIND, GroupMembership, IamGroup
 from tests.aws.conftest import Aws, clients_of, named
 from tests.aws.iam_world import NOTHING, Member, an_entitlement, group, member
-from tests.contract.slot_kinds import NewPlace, StandingSlotKindContract, Truth
+from tests.contract.slot_kinds import AreaContract, NewPlace, StandingSlotKindContract, Truth
+from tests.factories import a_person
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,7 @@ def blind(aws: Aws) -> Clients:
     return clients_of(aws, aws.user(NOTHING))
 
 
-class TestGroupMembership(StandingSlotKindContract):
+class TestGroupMembership(StandingSlotKindContract, AreaContract):
     @pytest.fixture
     def kind(self, clients: Clients) -> SlotKind:
         return GroupMembership(clients)
@@ -48,7 +49,7 @@ class TestGroupMembership(StandingSlotKindContract):
             arn = group(aws, bucket)
             buckets[arn] = bucket
             entitlement = an_entitlement(KIND, group_arn=arn, users={"ana": ana.arn})
-            found = IamGroup(clients).places(entitlement, PersonId("ana")).grant
+            found = IamGroup(clients).places(entitlement, a_person("ana")).grant
             assert found is not None
             return found
 

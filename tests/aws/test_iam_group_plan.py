@@ -9,7 +9,7 @@ import pytest
 
 from jitcloud import slots
 from jitcloud.errors import CloudRefused, OutcomeUnknown, Throttled
-from jitcloud.model import Guarantee, PersonId, Plan, Slot
+from jitcloud.model import Guarantee, Plan, Slot
 from jitcloud.providers.aws import iam_outlook
 from jitcloud.providers.aws.clients import CALL, Clients
 from jitcloud.providers.aws.iam_group import KIND, GroupMembership, IamGroup
@@ -17,6 +17,7 @@ from jitcloud.providers.aws.iam_room import MOST_GROUPS, MOST_PAGES, WITHIN
 from tests.aws.conftest import HOUR, Aws, clients_of, named, now
 from tests.aws.fake_aws import WHO, Answer, FakeAws, closes, error, iam_says
 from tests.aws.iam_world import NOTHING, an_entitlement, group, member
+from tests.factories import a_person
 
 
 def plan(clients: Clients, arn: str, *users: str) -> Plan:
@@ -109,7 +110,7 @@ TARGET = {"group_arn": f"{ACCOUNT}:group/On-call", "users": {"ana": f"{ACCOUNT}:
 
 
 def a_slot() -> Slot:
-    found = IamGroup(Clients(clock=now)).places(an_entitlement(KIND, **TARGET), PersonId("ana"))
+    found = IamGroup(Clients(clock=now)).places(an_entitlement(KIND, **TARGET), a_person("ana"))
     assert found.grant is not None
     return slots.at(found.grant)
 

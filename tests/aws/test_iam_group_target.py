@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 
 from jitcloud.errors import Misconfigured, Refused
-from jitcloud.model import PersonId, Place
+from jitcloud.model import Place
 from jitcloud.providers.aws.clients import Clients
 from jitcloud.providers.aws.iam_group import KIND, IamGroup
 from jitcloud.providers.aws.iam_targets import GroupTarget
 from tests.aws.conftest import now
 from tests.aws.iam_world import an_entitlement, keys_on_page, needed, on_page
+from tests.factories import a_person
 
 GROUP = "arn:aws:iam::111122223333:group/team/on-call"
 ANA = "arn:aws:iam::111122223333:user/eng/ana.lima"
@@ -23,7 +24,7 @@ groups = IamGroup(Clients(clock=now))
 
 def place(person: str = "ana", **target: object) -> Place:
     said = {"group_arn": GROUP, "users": {"ana": ANA, "ben": BEN}, **target}
-    found = groups.places(an_entitlement(KIND, **said), PersonId(person)).grant
+    found = groups.places(an_entitlement(KIND, **said), a_person(person)).grant
     assert found is not None
     return found
 
@@ -87,7 +88,7 @@ def test_what_is_wrong_is_told_in_a_sentence(what: str) -> None:
 
 def test_a_table_that_is_wrong_is_not_acted_on() -> None:
     with pytest.raises(Misconfigured, match=r"The target of dev-read cannot be used: .*group_arn"):
-        groups.places(an_entitlement(KIND, users={"ana": ANA}), PersonId("ana"))
+        groups.places(an_entitlement(KIND, users={"ana": ANA}), a_person("ana"))
 
 
 def test_a_place_names_the_group_and_the_user_of_the_person() -> None:

@@ -6,14 +6,15 @@ from abc import abstractmethod
 
 import pytest
 
-from jitcloud.model import Credentials, PersonId, Place
+from jitcloud.model import Credentials, Place
 from jitcloud.ports import SlotKind
 from jitcloud.providers.aws import timed_policy
 from jitcloud.providers.aws.clients import Clients
 from jitcloud.providers.aws.iam_policy import KIND, IamPolicy, InlinePolicy
 from tests.aws.conftest import Aws, clients_of
 from tests.aws.iam_world import NOTHING, an_entitlement, member, reading, rights
-from tests.contract.slot_kinds import NewPlace, SlotKindContract, Truth
+from tests.contract.slot_kinds import AreaContract, NewPlace, SlotKindContract, Truth
+from tests.factories import a_person
 
 Whose = tuple[dict[str, object], Credentials]
 """The keys of a target that say who gets the rights, and who then acts with them."""
@@ -36,7 +37,7 @@ def blind(aws: Aws) -> Clients:
     return clients_of(aws, aws.user(NOTHING))
 
 
-class InlinePolicyContract(SlotKindContract):
+class InlinePolicyContract(SlotKindContract, AreaContract):
     @pytest.fixture
     @abstractmethod
     def whose(self) -> Whose: ...
@@ -62,7 +63,7 @@ class InlinePolicyContract(SlotKindContract):
             statements = [reading(bucket := aws.bucket())]
             buckets[timed_policy.policy_name(statements)] = bucket
             entitlement = an_entitlement(KIND, policy=rights(*statements), **whose[0])
-            found = IamPolicy(clients).places(entitlement, PersonId("ana")).grant
+            found = IamPolicy(clients).places(entitlement, a_person("ana")).grant
             assert found is not None
             return found
 

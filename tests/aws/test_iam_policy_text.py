@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jitcloud.errors import Refused
-from jitcloud.model import PersonId, Place
+from jitcloud.model import Place
 from jitcloud.providers.aws import timed_policy
 from jitcloud.providers.aws.clients import Clients
 from jitcloud.providers.aws.iam_outlook import MOST_USERS
@@ -21,6 +21,7 @@ from jitcloud.providers.aws.iam_targets import PolicyTarget
 from tests.aws.conftest import now
 from tests.aws.iam_world import an_entitlement, keys_on_page, needed, on_page, rights
 from tests.docs.pages import prose
+from tests.factories import a_person
 
 ROLE = "arn:aws:iam::111122223333:role/team/Operator"
 ANA = "arn:aws:iam::111122223333:user/ana"
@@ -38,7 +39,7 @@ def check(**target: object) -> tuple[str, ...]:
 
 def place(person: str = "ana", **target: object) -> Place:
     said = {"policy": rights(READ), **target}
-    found = policies.places(an_entitlement(KIND, **said), PersonId(person)).grant
+    found = policies.places(an_entitlement(KIND, **said), a_person(person)).grant
     assert found is not None
     return found
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from botocore.model import OperationModel
 
-from jitcloud.model import Guarantee, Plan
+from jitcloud.model import Guarantee, Holder, Plan
 from jitcloud.providers.aws import deny_text, outlook
 from jitcloud.providers.aws.clients import Clients
 from jitcloud.providers.aws.sts_session import StsSession
@@ -80,7 +80,8 @@ def test_a_plan_says_when_little_room_is_left_for_the_policy(
 
 def test_a_plan_says_what_an_early_end_would_leave(aws: Aws, sessions: StsSession) -> None:
     document, full = aws.deny_document(), aws.deny_document()
-    many = [a_request_id() for _ in range(deny_text.capacity(full))]
+    ended = [Holder(request=a_request_id(), until=now()) for _ in range(200)]
+    many = deny_text.fitting(full, ended)
     aws.iam().create_policy_version(
         PolicyArn=full, PolicyDocument=deny_text.document(full, many), SetAsDefault=True
     )

@@ -20,7 +20,7 @@ from jitcloud.model import (
 )
 from jitcloud.ports import SlotKind
 from jitcloud.providers.memory import KIND, MemoryAssignments, MemoryCloud, MemoryMechanism
-from tests.contract.slot_kinds import NewPlace, StandingSlotKindContract, Truth
+from tests.contract.slot_kinds import AreaContract, NewPlace, StandingSlotKindContract, Truth
 from tests.factories import a_person
 
 
@@ -30,11 +30,14 @@ class Closed(MemoryCloud):
     def has(self, person: str, role: str) -> bool:
         raise CloudRefused(f"{person} and {role} are none of yours.")
 
+    def holders(self, role: str) -> list[str]:
+        raise CloudRefused(f"{role} is none of yours.")
+
     def set(self, person: str, role: str, *, present: bool) -> None:
         raise CloudRefused(f"{person} and {role} are none of yours ({present}).")
 
 
-class TestMemoryAssignments(StandingSlotKindContract):
+class TestMemoryAssignments(StandingSlotKindContract, AreaContract):
     @pytest.fixture
     def cloud(self) -> MemoryCloud:
         return MemoryCloud(utc_now)

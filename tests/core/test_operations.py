@@ -266,16 +266,13 @@ def test_who_joins_during_a_removal_waits_for_it_and_then_gets_in(here: Here) ->
     first = an_active_one(here)
     here.world.give_back(first)
     second = here.ask()
-    assert here.state(second) is State.ACTIVATING
-    here.kind.finish()
-    here.kind.stale.append(True)  # what is listed just then is what was
-    here.world.time.forward(seconds=5)
-    here.world.sweep()
-    assert here.state(second) is State.ACTIVATING, "nobody is in on what is being removed"
-    here.kind.stale.clear()
-    here.on(seconds=10)
-    here.kind.finish()
     here.on(seconds=30)
+    assert here.state(second) is State.ACTIVATING
+    assert here.kind.told.count("put") == 1
+    here.kind.finish()
+    here.on(minutes=1)
+    here.kind.finish()
+    here.on(minutes=1)
     assert here.state(second) is State.ACTIVE
     assert here.can()
     assert here.state(first) is State.ENDED
@@ -284,6 +281,23 @@ def test_who_joins_during_a_removal_waits_for_it_and_then_gets_in(here: Here) ->
     here.on(minutes=1)
     assert here.state(second) is State.ENDED
     assert not here.can()
+
+
+def test_nobody_is_in_on_what_a_list_still_shows_though_it_was_removed(here: Here) -> None:
+    first = an_active_one(here)
+    here.world.give_back(first)
+    here.kind.finish()
+    here.world.time.forward(seconds=5)
+    here.world.sweep()
+    assert not here.can()
+    here.kind.stale.extend([True, True])
+    second = here.ask()
+    assert here.state(second) is State.ACTIVATING
+    assert here.kind.told[-1] == "put", "it is told anew, whatever the list shows"
+    here.kind.finish()
+    here.on(seconds=30)
+    assert here.state(second) is State.ACTIVE
+    assert here.can()
 
 
 # ── Standing access ──────────────────────────────────────────────────────────────────────────
@@ -313,6 +327,7 @@ def test_what_was_never_proven_empty_is_not_taken_for_standing(here: Here) -> No
     here.on(seconds=5)
     here.world.cloud.assign_by_hand("ana", "reader")  # as a late call of ours would
     second = here.ask()
+    here.kind.finish()
     here.on(seconds=30)
     assert here.slot(second).standing is False
     here.world.give_back(second)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from jitcloud.cli.app import command
 from jitcloud.cli.exits import ExitCode
 from jitcloud.directories import static
 from jitcloud.durations import format_duration
-from jitcloud.model import SKEW, Evidence, State
+from jitcloud.model import SKEW, Evidence, Holder, RequestId, State
 from jitcloud.policy import notes
 from jitcloud.policy.source import GUARDRAILS, SCHEMA, shipped
 from jitcloud.providers.aws import deny_text, escapes
@@ -234,7 +234,10 @@ def test_the_numbers_are_those_of_the_code() -> None:
     page = prose(THREATS)
     assert timedelta(seconds=5) == SKEW
     assert "beyond five seconds no credentials are handed out" in page
-    assert abs(deny_text.capacity("arn:aws:iam::111122223333:policy/jitcloud-denies") - 190) < 5
+    some_day = datetime(2030, 1, 1, tzinfo=UTC)
+    ended = [Holder(request=RequestId(f"{n:026}"), until=some_day) for n in range(300)]
+    many = deny_text.fitting("arn:aws:iam::111122223333:policy/jitcloud-denies", ended)
+    assert abs(len(many) - 190) < 5
     assert "A deny document holds about 190 sessions" in page
     assert StsSession.timeout == timedelta(seconds=10)
     assert "The last ten seconds of a grant hand out nothing new" in prose(POLICY)

@@ -30,6 +30,8 @@ NOT_RUN = {
     ". .venv/bin/activate": "the tests run in that environment already",
     "pip install '.[aws,cli]'": "it would change the environment that the tests run in",
     "jitcloud revoke REQUEST --because": "it names no request; the tutorial runs it",
+    "jitcloud attest REQUEST --because": "nothing of the page's vanishes for a day;"
+    " tests/unit/test_cli_attest.py runs it",
     "jitcloud check --clouds": "the roles in the catalog are the reader's; tests/e2e runs it",
 }
 """How a block begins that is not run, and why."""

@@ -13,6 +13,7 @@ PAGES = ("docs/policy.md", "docs/operations.md", "docs/threat-model.md")
 TO_PEOPLE = (
     "advance.py",
     "asking.py",
+    "attesting.py",
     "audit/chain.py",
     "audit/keys.py",
     "audit/unsigned.py",
@@ -59,6 +60,7 @@ TO_PEOPLE = (
     "providers/aws/inline_policies.py",
     "providers/aws/outlook.py",
     "providers/aws/principals.py",
+    "providers/aws/rights_of_catalog.py",
     "providers/aws/sts_session.py",
     "providers/aws/target.py",
     "providers/aws/timed_policy.py",

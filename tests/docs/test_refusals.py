@@ -14,6 +14,7 @@ from tests.docs.test_messages import UNTOLD
 REFUSE = (
     "advance.py",
     "asking.py",
+    "attesting.py",
     "braking.py",
     "broker.py",
     "bundles.py",

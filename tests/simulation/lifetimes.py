@@ -16,6 +16,7 @@ from pathlib import Path
 
 from ulid import ULID
 
+from jitcloud import lifecycle
 from jitcloud.asking import Wish
 from jitcloud.controls import EVERYTHING
 from jitcloud.errors import CloudRefused, Conflict, JitError, OutcomeUnknown, Throttled, Unavailable
@@ -474,6 +475,9 @@ class Simulation:
             # P7: what stood before us stands for ever.
             assert self._can(person, role), self.tell(f"{person} lost standing {role}")
             return
+        # P7: whom the record calls active, is in; nobody here takes anything by hand.
+        active = [r.id for r in mine if r.state is State.ACTIVE and not self._is_over(r)]
+        assert not active or self._can(person, role), self.tell(f"{active} lost {role}")
         if self._can(person, role):
             self.last_had[person, role] = self.time()
         elif not self._may_still_use(person, role):
@@ -487,6 +491,9 @@ class Simulation:
             for r in at_work:
                 for each in (r, *self._extensions(r)):
                     self._check_said_yes(each, person)
+
+    def _is_over(self, request: Request) -> bool:
+        return lifecycle.is_over(request, self.time())
 
     def _may_still_use(self, person: str, role: str) -> bool:
         """Whether something may live that was made of access which is gone."""

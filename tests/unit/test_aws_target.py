@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 import pytest
 
 from jitcloud.errors import Misconfigured
-from jitcloud.model import Cloud, Entitlement, EntitlementId, GroupId, PersonId, Privilege
+from jitcloud.model import Cloud, Entitlement, EntitlementId, GroupId, Privilege
 from jitcloud.providers.aws.clients import Clients
 from jitcloud.providers.aws.sts_session import StsSession
 from jitcloud.providers.aws.target import read
+from tests.factories import a_person
 
 ROLE = "arn:aws:iam::111122223333:role/team/admin"
 DENY = "arn:aws:iam::111122223333:policy/jitcloud-deny"
@@ -159,7 +160,7 @@ def test_a_table_that_is_wrong_is_not_acted_on() -> None:
 def test_a_grant_sits_nowhere_and_its_denial_in_the_accounts_document(
     sessions: StsSession,
 ) -> None:
-    ana = PersonId("ana")
+    ana = a_person()
     assert sessions.places(an_entitlement(role_arn=ROLE), ana).denial is None
     door = "arn:aws:iam::111122223333:role/jitcloud"
     places = sessions.places(

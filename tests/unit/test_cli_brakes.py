@@ -140,6 +140,8 @@ def test_json_of_what_is_on_has_the_documented_shape(cli: CliWorld) -> None:
         "policy": None,
         "stops": [],
         "endings": [],
+        "restored_at": None,
+        "reconciled_at": None,
     }
     assert cli.jit("brake", "show", by="ana").out.splitlines() == [
         "policy:      none yet",
@@ -159,6 +161,8 @@ def test_json_of_what_is_on_has_the_documented_shape(cli: CliWorld) -> None:
             }
         ],
         "endings": [],
+        "restored_at": None,
+        "reconciled_at": None,
     }
     assert len(shown["policy"]["sha256"]) == 64
 
@@ -208,7 +212,8 @@ def test_what_a_cloud_refuses_to_end_is_said_and_ended_later(cli: CliWorld) -> N
     said = cli.jit(*end[:-1], by="ben")
     assert said.code == 1
     assert said.out == "Nothing was active or waiting.\n"
-    assert said.err == f"jitcloud: {trouble['what']}: {trouble['message']}\n"
+    refused = trouble["message"].removesuffix(" (overdue for 1m)")
+    assert said.err == f"jitcloud: {trouble['what']}: {refused} (overdue for 6m)\n"
     cli.time.forward(minutes=5)
     assert cli.jit("sweep").code == 0
     assert cli.state(name) is State.ENDED

@@ -18,15 +18,21 @@ from jitcloud.model import (
     Approver,
     Ask,
     Asked,
+    Attested,
     Cause,
     Decided,
     Denied,
     Ending,
+    Evidence,
     Failed,
     Happening,
     Need,
     PersonId,
     PolicyRef,
+    Reconciled,
+    Removed,
+    Reopened,
+    Restored,
     Stage,
     State,
     Token,
@@ -62,8 +68,28 @@ def an_incident() -> Ask:
             Failed(reason="The cloud said no.", seen_at=START),
             "it came to nothing: “The cloud said no.”; access was seen absent 2026-12-01T09",
         ),
+        (
+            Removed(seen_at=START, dead_by=START + timedelta(hours=1)),
+            "what was made of the access before may work until 2026-12-01T10:00:00Z.",
+        ),
+        (
+            Attested(by=PersonId("b"), reason="closed"),
+            "answers for it that access is gone, which no cloud was seen to say: “closed”.",
+        ),
+        (
+            Reopened(seen_at=START),
+            "ACCESS WAS SEEN TO BE THERE AFTER ALL, 2026-12-01T09:00:00Z: it ends again.",
+        ),
+        (
+            Restored(reason="the disk"),
+            "the record was restored: “the disk”; nothing is activated before the clouds were",
+        ),
+        (
+            Reconciled(begun_at=START, leaked=1, missing=2, foreign=3),
+            "from 2026-12-01T09:00:00Z on: 1 leaked and ending, 2 missing, 3 foreign and left",
+        ),
     ],
-    ids=range(7),
+    ids=range(12),
 )
 def test_each_event_has_its_words(happening: Happening, said: str) -> None:
     assert said in story.what(happening)
@@ -72,6 +98,11 @@ def test_each_event_has_its_words(happening: Happening, said: str) -> None:
 @pytest.mark.parametrize("cause", Cause)
 def test_each_cause_has_its_words(cause: Cause) -> None:
     assert story.WHY[cause]
+
+
+@pytest.mark.parametrize("evidence", Evidence)
+def test_each_evidence_has_its_words(evidence: Evidence) -> None:
+    assert words.KNOWN_BY[evidence]
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from jitcloud.model import (
     Approver,
     Ask,
     Asked,
+    Attested,
     BreakGlass,
     Cause,
     Decided,
@@ -38,6 +39,7 @@ from jitcloud.model import (
     Extended,
     Failed,
     GlassBroken,
+    GroupId,
     Guarantee,
     Happening,
     Issuing,
@@ -52,6 +54,8 @@ from jitcloud.model import (
     Plan,
     PolicyRef,
     Prolonged,
+    Removed,
+    Reopened,
     Request,
     RequestId,
     Review,
@@ -669,6 +673,68 @@ def test_a_subject_stays_short(begun: Begun, tmp_path: Path) -> None:
 
 def test_a_subject_is_one_line() -> None:
     assert letter("a\r\nBcc: b", "c").subject == r"a\r\nBcc: b"
+
+
+# ── What has not ended as it should ──────────────────────────────────────────────────────────
+
+
+def over(begun: Begun, cause: Cause, by: str = BROKER.id) -> Life:
+    """A grant of something that security owns, which has begun to end."""
+    life = begun(entitlement=replace(an_entitlement(), owner=GroupId("security")))
+    life.decided(Activate(rules=()))
+    life.activated()
+    life.then(Ending(cause=cause, reason="a leak"), by)
+    return life
+
+
+def test_who_asked_and_the_owner_hear_who_answers_for_an_end_that_nobody_saw(
+    begun: Begun,
+) -> None:
+    life = over(begun, Cause.DEADLINE)
+    what = Attested(by=PersonId("gus"), reason="the account was closed")
+    told = life.then(what, "gus", minutes=60 * 25)
+    assert told.keys() == {"ana", "caro", "fay"}, "but not whoever attests"
+    assert told["ana"].subject == "Ended: prod-logs"
+    assert told["fay"].subject == "Ended by attestation: prod-logs for Ana (ana)"
+    for notice in told.values():
+        assert "Gus (gus) answers for it that" in notice.body
+        assert "“the account was closed”" in notice.body
+        assert "No cloud was seen to say so." in notice.body
+        assert "known to be gone" not in notice.body
+
+
+def test_what_was_seen_after_all_is_told_to_who_had_it_and_to_the_owner(begun: Begun) -> None:
+    life = over(begun, Cause.DEADLINE)
+    assert not life.then(Ended(evidence=Evidence.SEEN_ABSENT, seen_at=NOW))
+    told = life.then(Reopened(seen_at=LATER), minutes=60)
+    assert told.keys() == {"ana", "caro", "fay", "gus"}
+    assert told["ana"].subject == "Ends again: prod-logs"
+    assert told["gus"].subject == "ACCESS NOT GONE: prod-logs for Ana (ana)"
+    for notice in told.values():
+        assert "seen to be there after all at 2030-01-02T00:00:00Z" in notice.body
+
+
+@pytest.mark.parametrize("cause", Cause)
+def test_that_sessions_may_live_on_is_told_to_the_owner_where_somebody_wanted_them_gone(
+    begun: Begun, cause: Cause
+) -> None:
+    life = over(begun, cause)
+    told = life.then(Removed(seen_at=NOW, dead_by=LATER))
+    if cause not in {Cause.REVOKED, Cause.DISABLED}:
+        assert not told, "that was told beforehand"
+        return
+    assert told.keys() == {"caro", "fay", "gus"}
+    assert told["fay"].subject == "Sessions may live on: prod-logs for Ana (ana)"
+    assert "may work until 2030-01-02T00:00:00Z" in told["fay"].body
+
+
+def test_whoever_owns_what_they_had_reads_of_their_own(begun: Begun) -> None:
+    life = over(begun, Cause.DEADLINE)
+    life.ask = replace(life.ask, person=PersonId("fay"))
+    assert life.request is not None
+    life.request = replace(life.request, ask=replace(life.request.ask, person=PersonId("fay")))
+    told = life.then(Attested(by=PersonId("gus"), reason="closed"), "gus")
+    assert told["fay"].subject == "Ended: prod-logs"
 
 
 def crowd(folder: Path, size: int, more: str = "") -> AsOfNow:

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jitcloud.model import PersonId, RequestId
-from jitcloud.providers.aws import deny_text, escapes
+from jitcloud.providers.aws import escapes
 from jitcloud.providers.aws.names import person_mark, session_name
 from jitcloud.providers.aws.session_policy import (
     MOST_CHARACTERS,
@@ -239,36 +239,3 @@ def test_every_person_has_a_name_of_their_own_that_aws_takes(one: str, other: st
 
 def _encodable(text: str) -> str:
     return text.encode(errors="replace").decode()
-
-
-# ── The deny document ────────────────────────────────────────────────────────────────────────
-
-
-@settings(deadline=None)
-@given(st.sets(st.text(alphabet="0123456789ABCDEFGHJKMNPQRSTVWXYZ", min_size=26, max_size=26)))
-def test_whom_a_document_ends_can_be_read_back_from_it(ids: set[str]) -> None:
-    ended = [RequestId(id_) for id_ in ids]
-    assert deny_text.ended_in(json.loads(deny_text.document(DOCUMENT, ended))) == set(ended)
-
-
-def test_a_document_is_as_full_as_iam_allows_and_no_fuller() -> None:
-    ids = [RequestId(f"{number:026d}") for number in range(300)]
-    room = deny_text.capacity(DOCUMENT)
-    assert room > 180
-    assert len(deny_text.document(DOCUMENT, ids[:room])) <= deny_text.MOST_CHARACTERS
-    assert len(deny_text.document(DOCUMENT, ids[: room + 1])) > deny_text.MOST_CHARACTERS
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [
-        None,
-        "text",
-        [],
-        [{"Effect": "Deny", "Action": "*", "Resource": "*"}],
-        [{"Condition": {"StringEquals": "text"}}],
-        [{"Condition": {"StringEquals": {"aws:PrincipalTag/jitcloud-request": ["x"]}}}],
-    ],
-)
-def test_a_document_of_another_form_ends_nobody(statement: object) -> None:
-    assert deny_text.ended_in({"Statement": statement}) == frozenset()

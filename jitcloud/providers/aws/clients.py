@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import boto3
 from botocore import exceptions as sdk
@@ -42,33 +42,50 @@ _CONFIG = Config(
     max_pool_connections=32,
 )
 
+SdkClient = Any
+"""A client of a service whose type stubs are not installed with the linters."""
+
 _FIRST_REGION = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
 """Where IAM and STS of a partition are asked when the deployment names no region of it."""
 
 
 class Clients:
-    """STS and IAM, in the broker's own account and in others. Safe for several threads."""
+    """STS, IAM and Identity Center, in the broker's own account and in others.
 
-    def __init__(
+    Safe for several threads.
+    """
+
+    def __init__(  # noqa: PLR0913 - all in which one way to AWS differs from another
         self,
         *,
         clock: Clock,
         region: str | None = None,
         profile: str | None = None,
         endpoint_url: str | None = None,
+        external_id: str | None = None,
+        identity_center_url: str | None = None,
     ) -> None:
-        """Remember how to reach AWS. Reads no credentials and opens no connection yet."""
+        """Remember how to reach AWS. Reads no credentials and opens no connection yet.
+
+        ``external_id`` is shown to each account role, so that a broker which serves several
+        organisations is not talked into another one's accounts (IAM User Guide, "The confused
+        deputy problem"). ``identity_center_url`` is where an emulator answers for Identity Center,
+        its identity store and the organization; without one they are where the rest is.
+        """
         self.clock = clock
         self.watch = ClockWatch(clock)
         self._region = region
         self._profile = profile
         self._endpoint_url = endpoint_url
+        self._identity_center_url = identity_center_url or endpoint_url
+        self._shown = {} if external_id is None else {"ExternalId": external_id}
         # Clients may be shared by threads, but neither they nor sessions may be made by several
         # at once (boto3's guide, "Multithreading").
         self._lock = threading.RLock()
         self._sessions: dict[str | None, boto3.Session] = {}
         self._sts: dict[str, STSClient] = {}
         self._iam: dict[tuple[str, str | None], IAMClient] = {}
+        self._others: dict[tuple[str, str, str | None], SdkClient] = {}
         self._identity: str | None = None
 
     def sts(self, partition: str, region: str | None = None) -> STSClient:
@@ -95,6 +112,18 @@ class Clients:
                 self._iam[key] = client
             return self._iam[key]
 
+    def sso_admin(self, region: str, through: str | None = None) -> SdkClient:
+        """The API of Identity Center in the region of an instance."""
+        return self._other("sso-admin", region, through)
+
+    def identity_store(self, region: str, through: str | None = None) -> SdkClient:
+        """The directory of an instance of Identity Center, in its region."""
+        return self._other("identitystore", region, through)
+
+    def organizations(self, partition: str, through: str | None = None) -> SdkClient:
+        """The organization that the broker, or the role ``through``, is in."""
+        return self._other("organizations", self._in(partition), through)
+
     def identity(self, partition: str) -> str:
         """The ARN the broker's own credentials belong to. Asked once: they do not change sides."""
         with self._lock:
@@ -108,6 +137,20 @@ class Clients:
         if through is not None:
             return parse_arn(through).account
         return self.identity(partition).split(":")[4]
+
+    def _other(self, service: str, region: str, through: str | None) -> SdkClient:
+        key = (service, region, through)
+        with self._lock:
+            if key not in self._others:
+                client = self._session(through).client(  # type: ignore[call-overload] # the service is named by a variable
+                    service,
+                    region_name=region,
+                    endpoint_url=self._identity_center_url,
+                    config=_CONFIG,
+                )
+                self.watch.follow(client)
+                self._others[key] = client
+            return self._others[key]
 
     def _in(self, partition: str) -> str:
         region = self._region or _FIRST_REGION["aws"]
@@ -127,12 +170,13 @@ class Clients:
     def _assume(self, role: str) -> Mapping[str, str]:
         """Credentials of the account role that reads and writes IAM in its own account."""
         denied = (
-            " Check that this role exists, that its trust policy names the broker, "
-            "and that the broker's own policies let it assume it."
+            " Check that this role exists, that its trust policy names the broker and, if it "
+            "wants an external id, the external_id under [aws], and that the broker's own policies "
+            "let it assume it."
         )
         with translated(f"sts:AssumeRole on {role}", denied=denied):
             made = self.sts(parse_arn(role).partition).assume_role(
-                RoleArn=role, RoleSessionName="jitcloud"
+                RoleArn=role, RoleSessionName="jitcloud", **self._shown
             )["Credentials"]
         return {
             "access_key": made["AccessKeyId"],

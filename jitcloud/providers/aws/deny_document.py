@@ -3,19 +3,28 @@
 The broker needs to read and write that policy's versions, and nothing else in the account.
 Ending is a write of the whole text from the record, so of two writers with different records
 the later one wins, and the next read tells: sessions it dropped are not seen, and are put back.
+
+A document binds the roles that have it as their boundary, and no others. The role of a permission
+set is gone with the set's last assignment in the account, and with it the boundary. Of sessions
+that are left then AWS only says that permissions are judged anew at each call, and that a role
+loses its policies before it is deleted: likely they can do nothing, but nothing shows it. So they
+are not seen ended, and whoever keeps the record waits for as long as they may live.
+https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_control-access_disable-perms.html
+https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_manage_delete.html
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from jitcloud.errors import CloudRefused, Throttled
-from jitcloud.model import RequestId, Sight, Slot
-from jitcloud.providers.aws import deny_text
+from jitcloud.model import Area, Hold, Holder, Listing, RequestId, Sight, Slot
+from jitcloud.providers.aws import deny_text, sso_roles
 from jitcloud.providers.aws.clients import CALL, Clients, translated
+from jitcloud.providers.aws.deny_subjects import SsoUser, denials, denied, subject
 from jitcloud.providers.aws.facts import read_policy
 from jitcloud.providers.aws.target import parse_arn
 
@@ -27,6 +36,9 @@ KIND = "aws.deny-document"
 MOST_VERSIONS = 5
 """What IAM keeps of one managed policy (botocore's model of CreatePolicyVersion)."""
 
+NO_REQUEST = RequestId("nobody's")
+"""Seen as a holder where a document says what no request wants, so that it is written anew."""
+
 
 @dataclass(frozen=True, slots=True)
 class DenyDocument:
@@ -37,6 +49,7 @@ class DenyDocument:
     settle: timedelta = timedelta(seconds=10)
     """IAM spreads a change within seconds as a rule; AWS promises no time."""
     timeout: timedelta = timedelta(seconds=15)
+    patience: timedelta = timedelta(minutes=2)
     name: str = KIND
     grants: bool = False
     takes_standing: bool = False
@@ -46,31 +59,72 @@ class DenyDocument:
         arn, through = _where(slot)
         began = self.clients.clock()
         policy = read_policy(self.clients, arn, through)
-        named = frozenset[RequestId]() if policy is None else deny_text.ended_in(policy)
-        roles = {holder.request: holder.detail for holder in slot.holders}
-        bound = self._bound(arn, through, {roles[r] for r in named if r in roles}, began)
-        unbound = {request for request in named if roles.get(request, "") not in {"", *bound}}
-        return Sight(at=now, present=bool(named), holders=named - unbound)
+        if policy is None:
+            return Sight(at=now, present=False, holders=frozenset())
+        there = deny_text.denials_in(arn, policy)
+        live = [holder for holder in slot.holders if holder.until > now]
+        seen = self._bound(arn, through, denied(there, live), began)
+        if there.without(denials(live)) or not deny_text.is_exactly(arn, policy, there):
+            seen |= {NO_REQUEST}
+        return Sight(at=now, present=bool(there or seen), holders=seen)
 
-    def put(self, slot: Slot, wish: Sequence[RequestId], until: datetime) -> None:
+    def put(self, slot: Slot, wish: Sequence[RequestId], until: datetime) -> str | None:
         """Make the document end exactly these sessions, or as many of them as fit."""
         arn, through = _where(slot)
-        ended = deny_text.fitting(slot, arn, wish, until)
-        self._write(arn, through, deny_text.document(arn, ended))
+        known = {holder.request: holder for holder in slot.holders}
+        wanted = [known.get(each, Holder(request=each, until=until)) for each in wish]
+        self._write(arn, through, deny_text.document(arn, deny_text.fitting(arn, wanted)))
+        return None
 
-    def remove(self, slot: Slot) -> None:
+    def remove(self, slot: Slot) -> str | None:
         """Make the document end no session. A policy that does not exist ends none."""
         arn, through = _where(slot)
         if read_policy(self.clients, arn, through) is not None:
             self._write(arn, through, deny_text.base_document(arn))
+        return None
 
-    def _bound(self, arn: str, through: str | None, roles: set[str], began: datetime) -> set[str]:
-        """Which of the roles have the document as their boundary."""
-        wanted = {parse_arn(role).name: role for role in roles if role}
-        found: set[str] = set()
+    def hold(self, slot: Slot) -> Hold:  # noqa: ARG002 - it is the same for all
+        """Every denial names whom it is for."""
+        return Hold.MARKED
+
+    def area(self, slot: Slot) -> Area | None:  # noqa: ARG002 - it is the same for all
+        """Nowhere: it gives nobody access."""
+        return None
+
+    def ours(self, area: Area, after: str | None, now: datetime) -> Listing:  # noqa: ARG002 - there is no such area
+        """Read nothing: there is no area to ask for."""
+        return Listing(found=())
+
+    def _bound(
+        self, arn: str, through: str | None, named: Sequence[Holder], began: datetime
+    ) -> frozenset[RequestId]:
+        """Those of the holders whose role has the document as its boundary."""
+        roles: dict[RequestId, str] = {}
+        sets: dict[RequestId, str] = {}
+        for holder in named:
+            whose = subject(holder)
+            if isinstance(whose, SsoUser):
+                sets[holder.request] = whose.permission_set
+            elif holder.detail:
+                roles[holder.request] = holder.detail.rpartition("/")[2]
+        plain = _found(set(roles.values()), self._roles(arn, through, None, began))
+        # Only under that path: a role with such a name elsewhere is no permission set's.
+        listed = self._roles(arn, through, sso_roles.PATH, began)
+        made = _found(set(sets.values()), (sso_roles.permission_set_of(name) for name in listed))
+        return frozenset(
+            holder.request
+            for holder in named
+            if roles.get(holder.request) in {None, *plain}
+            and sets.get(holder.request) in {None, *made}
+        )
+
+    def _roles(
+        self, arn: str, through: str | None, path: str | None, began: datetime
+    ) -> Iterator[str]:
+        """The names of the roles, under a path, that have the document as their boundary."""
         iam = self.clients.iam(parse_arn(arn).partition, through)
         marker: str | None = None
-        while wanted.keys() - found:
+        while True:
             self._still_in_time(began)
             with translated(f"iam:ListEntitiesForPolicy on {arn}"):
                 page = iam.list_entities_for_policy(
@@ -78,13 +132,13 @@ class DenyDocument:
                     EntityFilter="Role",
                     PolicyUsageFilter="PermissionsBoundary",
                     MaxItems=1000,
+                    **({} if path is None else {"PathPrefix": path}),
                     **({} if marker is None else {"Marker": marker}),
                 )
-            found |= {role["RoleName"] for role in page["PolicyRoles"] if "RoleName" in role}
+            yield from (role["RoleName"] for role in page["PolicyRoles"] if "RoleName" in role)
             marker = page.get("Marker")
             if not page.get("IsTruncated") or marker is None:
-                break
-        return {role for name, role in wanted.items() if name in found}
+                return
 
     def _write(self, arn: str, through: str | None, text: str) -> None:
         # Of five versions one must go before another can come. The version in effect is never
@@ -132,6 +186,17 @@ _DENIED = (
     " Check that the policy exists, and that the broker, or the account_role it goes through, "
     "may list, create and delete its versions."
 )
+
+
+def _found(wanted: set[str], names: Iterable[str | None]) -> set[str]:
+    """Those of the wanted that are among the names, of which no more are asked for than needed."""
+    missing = set(wanted)
+    if missing:
+        for name in names:
+            missing -= {name}
+            if not missing:
+                break
+    return wanted - missing
 
 
 def _where(slot: Slot) -> tuple[str, str | None]:

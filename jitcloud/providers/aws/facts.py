@@ -14,6 +14,7 @@ from typing import TypeVar
 from jitcloud.errors import CloudRefused
 from jitcloud.providers.aws import deny_text
 from jitcloud.providers.aws.clients import Clients, translated
+from jitcloud.providers.aws.deny_subjects import NOBODY, Denials
 from jitcloud.providers.aws.target import Target, parse_arn
 
 T = TypeVar("T")
@@ -42,8 +43,8 @@ class RoleFacts:
 class DocumentFacts:
     """What IAM says about a deny document."""
 
-    ended: int = 0
-    """How many sessions it ends."""
+    ended: Denials = NOBODY
+    """Whom it denies everything."""
     unseen: str = ""
     """Why it could not be read."""
 
@@ -62,10 +63,10 @@ class Facts:
             (target.role_arn, target.account_role), now, lambda: self._role(target)
         )
 
-    def document(self, target: Target, now: datetime) -> DocumentFacts:
+    def document(self, policy_arn: str, through: str | None, now: datetime) -> DocumentFacts:
         """Raise ``Throttled`` or ``OutcomeUnknown`` when AWS does not answer."""
-        arn, through = target.deny_document or "", target.account_role
-        return self._remember((arn, through), now, lambda: self._document(arn, through))
+        key = policy_arn, through
+        return self._remember(key, now, lambda: self._document(policy_arn, through))
 
     def longest_set(self, target: Target, now: datetime) -> timedelta:
         """How long one set of credentials for the role may live."""
@@ -121,7 +122,7 @@ class Facts:
             return DocumentFacts(unseen=str(exc))
         if policy is None:
             return DocumentFacts(unseen="it does not exist")
-        return DocumentFacts(ended=len(deny_text.ended_in(policy)))
+        return DocumentFacts(ended=deny_text.denials_in(policy_arn, policy))
 
 
 def read_policy(clients: Clients, policy_arn: str, through: str | None) -> dict[str, object] | None:

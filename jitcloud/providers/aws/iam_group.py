@@ -1,20 +1,24 @@
 """Membership of a person's IAM user in an IAM group, which the broker ends at the deadline.
 
 A group takes neither marks nor deadlines: who is in it looks the same whoever put them there.
-Who was there at the first read ever was there before us, and stays.
+Who was there at the first read ever was there before us, and stays; unless the catalog leaves
+the group to jitcloud alone (``exclusive``): then a reconcile says so, and may end it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from datetime import datetime, timedelta
 
 from jitcloud.errors import CloudRefused, Throttled
 from jitcloud.model import (
+    Area,
     Entitlement,
     Guarantee,
-    PersonId,
+    Hold,
+    Listing,
+    Person,
     Place,
     Places,
     Plan,
@@ -46,6 +50,10 @@ class GroupMembership:
     promises no time (IAM User Guide, "Troubleshoot IAM")."""
     timeout: timedelta = timedelta(seconds=10)
     """For one call, and before it the one that says who the broker is, or assumes its way in."""
+    patience: timedelta = timedelta(minutes=2)
+    page: int = 100
+    """How many users one page of a list names: what GetGroup gives unless told (botocore's model,
+    which takes up to 1,000)."""
     name: str = KIND
     grants: bool = True
     takes_standing: bool = True
@@ -60,7 +68,7 @@ class GroupMembership:
         groups = groups_of(iam, user, lambda: self._still_in_time(began))
         return Sight(at=now, present=group.name.lower() in (groups or ()))
 
-    def put(self, slot: Slot, wish: Sequence[RequestId], until: datetime) -> None:  # noqa: ARG002 - a group takes neither marks nor deadlines
+    def put(self, slot: Slot, wish: Sequence[RequestId], until: datetime) -> str | None:  # noqa: ARG002 - a group takes neither marks nor deadlines
         """Put the user into the group. AWS does so twice without complaint."""
         group, user, through = _where(slot)
         iam = iam_of(self.clients, group, through)
@@ -75,8 +83,9 @@ class GroupMembership:
                 ) from exc
             except iam.exceptions.LimitExceededException as exc:
                 raise CloudRefused(full(user)) from exc
+        return None
 
-    def remove(self, slot: Slot) -> None:
+    def remove(self, slot: Slot) -> str | None:
         """Take the user out of the group. Whoever does not exist is in none."""
         group, user, through = _where(slot)
         iam = iam_of(self.clients, group, through)
@@ -84,7 +93,29 @@ class GroupMembership:
             try:
                 iam.remove_user_from_group(GroupName=group.name, UserName=user.name)
             except iam.exceptions.NoSuchEntityException:
-                return
+                return None
+        return None
+
+    def hold(self, slot: Slot) -> Hold:
+        """Exclusive, unless the catalog said that others put people into the group too."""
+        return Hold.SHARED if slot.where.get("exclusive") is False else Hold.EXCLUSIVE
+
+    def area(self, slot: Slot) -> Area:
+        """The group."""
+        return _area(slot.where)
+
+    def ours(self, area: Area, after: str | None, now: datetime) -> Listing:  # noqa: ARG002 - nothing in it depends on the time
+        """Read who is in the group, a page at a time. In a group that is not there is nobody."""
+        group, through = principal(str(area.where["group_arn"])), _through(area.where)
+        more = {} if after is None else {"Marker": after}
+        iam = iam_of(self.clients, group, through)
+        with translated(f"iam:GetGroup on {written(group)}", denied=_UNSEEN):
+            try:
+                page = iam.get_group(GroupName=group.name, MaxItems=self.page, **more)
+            except iam.exceptions.NoSuchEntityException:
+                return Listing(found=())
+        found = tuple(_place(area.where, user["Arn"]) for user in page["Users"])
+        return Listing(found=found, after=page["Marker"] if page.get("IsTruncated") else None)
 
     def _still_in_time(self, began: datetime) -> None:
         if self.clients.clock() - began > self.timeout - CALL:
@@ -94,6 +125,9 @@ class GroupMembership:
 _DENIED = (
     " Check that the broker, or the account_role it goes through, may add users to this group "
     "and remove them."
+)
+_UNSEEN = (
+    " Check that the broker, or the account_role it goes through, may look who is in this group."
 )
 
 
@@ -109,28 +143,65 @@ class IamGroup:
         """Say what is wrong with the target table."""
         return iam_targets.check(GroupTarget, entitlement)
 
-    def plan(self, entitlement: Entitlement, duration: timedelta, now: datetime) -> Plan:  # noqa: ARG002 - it is the same for all
+    def parts(self, entitlement: Entitlement, now: datetime) -> tuple[str, ...]:  # noqa: ARG002 - a group is one thing
+        """Name none: a group is one thing."""
+        return ()
+
+    def plan(
+        self,
+        entitlement: Entitlement,
+        duration: timedelta,  # noqa: ARG002 - it is the same for all
+        now: datetime,  # noqa: ARG002 - the same
+        *,
+        part: str = "",  # noqa: ARG002 - it is one thing
+        person: Person | None = None,  # noqa: ARG002 - it is the same for all
+    ) -> Plan:
         """Say what granting would mean, from what is in IAM now."""
         return group_plan(self.clients, iam_targets.read(GroupTarget, entitlement))
 
-    def places(self, entitlement: Entitlement, person: PersonId) -> Places:
+    def places(self, entitlement: Entitlement, person: Person, *, part: str = "") -> Places:  # noqa: ARG002 - it is one thing
         """Name the membership. Raises ``Refused`` for whom the catalog names no IAM user.
 
         Who is meant is fixed here: the end needs neither the catalog nor the directory.
         """
         target = iam_targets.read(GroupTarget, entitlement)
-        user = user_of(target.users, person, entitlement)
-        where: dict[str, object] = {"group_arn": target.group_arn, "user_arn": target.users[person]}
-        if target.account_role is not None:
-            where["account_role"] = target.account_role
-        key = f"{KIND}/{one_spelling(target.group)}/{user.name.lower()}"
-        return Places(grant=Place(key=SlotKey(key), kind=KIND, where=where))
+        user_of(target.users, person.id, entitlement)
+        return Places(grant=_place(_group_of(target), target.users[person.id]))
+
+    def areas(self, entitlement: Entitlement, now: datetime) -> tuple[Area, ...]:  # noqa: ARG002 - the catalog says it
+        """The group."""
+        return (_area(_group_of(iam_targets.read(GroupTarget, entitlement))),)
+
+
+def _group_of(target: GroupTarget) -> Mapping[str, object]:
+    """What leads to the group, as the record keeps it; what goes without saying is left out."""
+    where: dict[str, object] = {"group_arn": target.group_arn}
+    if target.account_role is not None:
+        where["account_role"] = target.account_role
+    if not target.exclusive:
+        where["exclusive"] = False
+    return where
+
+
+def _area(where: Mapping[str, object]) -> Area:
+    group = {key: value for key, value in where.items() if key != "user_arn"}
+    key = f"{KIND}/{one_spelling(principal(str(where['group_arn'])))}"
+    return Area(key=key, kind=KIND, where=group)
+
+
+def _place(group: Mapping[str, object], user_arn: str) -> Place:
+    key = f"{_area(group).key}/{principal(user_arn).name.lower()}"
+    return Place(key=SlotKey(key), kind=KIND, where={**group, "user_arn": user_arn})
 
 
 def _where(slot: Slot) -> tuple[Arn, Arn, str | None]:
-    through = slot.where.get("account_role")
     return (
         principal(str(slot.where["group_arn"])),
         principal(str(slot.where["user_arn"])),
-        None if through is None else str(through),
+        _through(slot.where),
     )
+
+
+def _through(where: Mapping[str, object]) -> str | None:
+    through = where.get("account_role")
+    return None if through is None else str(through)

@@ -15,7 +15,7 @@ from jitcloud.model import Entitlement, PersonId
 from jitcloud.providers.aws import escapes, timed_policy
 from jitcloud.providers.aws.principals import GroupArn, RoleArn, Users, principal, user_of
 from jitcloud.providers.aws.session_policy import Statement
-from jitcloud.providers.aws.target import Arn
+from jitcloud.providers.aws.target import Arn, parse_arn
 from jitcloud.text import did_you_mean, quoted
 
 T = TypeVar("T", bound="_Target")
@@ -24,6 +24,14 @@ T = TypeVar("T", bound="_Target")
 def _document(document: dict[str, object]) -> dict[str, object]:
     timed_policy.parse(document)
     return document
+
+
+def _boundary(text: str) -> str:
+    if parse_arn(text).kind != "policy":
+        raise ValueError(
+            f"{quoted(text)} must be the ARN of a managed policy, arn:aws:iam::ACCOUNT:policy/NAME"
+        )
+    return text
 
 
 def _escape(name: str) -> str:
@@ -67,6 +75,8 @@ class GroupTarget(_Target):
     """The group that people are put into."""
     users: Users
     """Whose IAM user is whose. Nobody else can be let in."""
+    exclusive: bool = True
+    """Whether nobody is in the group but by jitcloud: a reconcile then tells whoever else is."""
 
     def _named(self) -> Mapping[str, str]:
         return {"group_arn": self.group_arn, **_users(self.users), **super()._named()}
@@ -88,6 +98,8 @@ class PolicyTarget(_Target):
         dict[str, object], BeforeValidator(timed_policy.from_json), AfterValidator(_document)
     ]
     """What is allowed, without any deadline."""
+    permissions_boundary: Annotated[str, AfterValidator(_boundary)] | None = None
+    """What bounds whoever gets the rights: the broker may write only while it is attached there."""
     allow_escape: list[Annotated[str, AfterValidator(_escape)]] = []
 
     def _named(self) -> Mapping[str, str]:
@@ -98,6 +110,11 @@ class PolicyTarget(_Target):
     def _agrees(self) -> PolicyTarget:
         if (self.role_arn is None) == (self.users is None):
             raise ValueError("name either role_arn or users: who gets the rights")
+        what, bound = "permissions_boundary", self.permissions_boundary
+        first, arn = next(iter(self._named().items()))
+        home = principal(arn).account
+        if bound is not None and parse_arn(bound).account not in {home, "aws"}:
+            raise ValueError(f"{what} must be in the account of {first}, {home}")
         shut = [
             escape.name
             for escape in timed_policy.opened(self.statements)

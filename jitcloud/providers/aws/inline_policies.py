@@ -22,6 +22,7 @@ _DENIED = (
     " Check that the broker, or the account_role it goes through, may get, put and delete inline "
     "policies there."
 )
+_UNSEEN = " Check that the broker, or the account_role it goes through, may list them there."
 
 
 def names(iam: IAMClient, of: Arn) -> Sequence[str] | None:
@@ -33,6 +34,20 @@ def names(iam: IAMClient, of: Arn) -> Sequence[str] | None:
             return iam.list_user_policies(UserName=of.name, MaxItems=1000)["PolicyNames"]
         except iam.exceptions.NoSuchEntityException:
             return None
+
+
+def page(iam: IAMClient, of: Arn, after: str | None, most: int) -> tuple[Sequence[str], str | None]:
+    """What some of them are called, and how to ask for the next; none where nobody is."""
+    more = {} if after is None else {"Marker": after}
+    with translated(_doing("List", of), denied=_UNSEEN):
+        try:
+            if of.kind == "role":
+                found = iam.list_role_policies(RoleName=of.name, MaxItems=most, **more)
+            else:
+                found = iam.list_user_policies(UserName=of.name, MaxItems=most, **more)
+        except iam.exceptions.NoSuchEntityException:
+            return (), None
+    return found["PolicyNames"], found["Marker"] if found.get("IsTruncated") else None
 
 
 def get(iam: IAMClient, of: Arn, name: str) -> object | None:

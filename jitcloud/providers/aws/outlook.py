@@ -121,11 +121,11 @@ class Outlook:
             yield "the broker cannot look whether the deny document is the role's boundary"
         if role.boundary != document:
             yield "the deny document is not attached to the role as its permissions boundary"
-        seen = self.facts.document(self.target, self.now)
+        seen = self.facts.document(document, self.target.account_role, self.now)
         if seen.unseen:
             yield f"the broker cannot read the deny document ({seen.unseen.rstrip('.')})"
-        if seen.ended >= deny_text.capacity(document):
-            yield f"the deny document is full: it ends {seen.ended} sessions already"
+        if not deny_text.takes_request(document, seen.ended):
+            yield f"the deny document is full: it ends {len(seen.ended)} sessions already"
 
 
 def tags(target: Target, request: RequestId) -> Mapping[str, str]:

@@ -26,6 +26,8 @@ class ClockWatch:
         self._clock = clock
         self.difference: timedelta | None = None
         """How much AWS was ahead at least, at the last answer; negative: behind. None: none yet."""
+        self.calls = 0
+        """How many were begun."""
 
     @property
     def is_apart(self) -> bool:
@@ -39,6 +41,7 @@ class ClockWatch:
 
     def _sent(self, context: dict[str, object], **_: object) -> None:
         context[_SENT] = self._clock()
+        self.calls += 1
 
     def _received(
         self,

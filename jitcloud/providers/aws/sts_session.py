@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 from jitcloud.errors import CloudRefused, Refused
 from jitcloud.model import (
+    Area,
     Credentials,
     Entitlement,
     Guarantee,
-    PersonId,
+    Person,
     Place,
     Places,
     Plan,
@@ -66,7 +67,19 @@ class StsSession:
             return wrong
         return outlook.too_large(_policy(target, deadline=outlook.SOME_DAY))
 
-    def plan(self, entitlement: Entitlement, duration: timedelta, now: datetime) -> Plan:
+    def parts(self, entitlement: Entitlement, now: datetime) -> tuple[str, ...]:  # noqa: ARG002 - a role is one thing
+        """Name none: a role is one thing."""
+        return ()
+
+    def plan(
+        self,
+        entitlement: Entitlement,
+        duration: timedelta,
+        now: datetime,
+        *,
+        part: str = "",  # noqa: ARG002 - it is one thing
+        person: Person | None = None,  # noqa: ARG002 - it is the same for all
+    ) -> Plan:
         """Say what granting would mean, from what IAM said in the last five minutes."""
         target = read(entitlement)
         same = (target.model_dump_json(), duration, self._clients.watch.is_apart)
@@ -85,7 +98,7 @@ class StsSession:
         self._plans[same] = (now, plan)
         return plan
 
-    def places(self, entitlement: Entitlement, person: PersonId) -> Places:  # noqa: ARG002 - all persons share it
+    def places(self, entitlement: Entitlement, person: Person, *, part: str = "") -> Places:  # noqa: ARG002 - it is one thing
         """Name the deny document, where the catalog names one: nothing is held until an end."""
         target = read(entitlement)
         if target.deny_document is None:
@@ -101,6 +114,10 @@ class StsSession:
                 detail=target.role_arn,
             )
         )
+
+    def areas(self, entitlement: Entitlement, now: datetime) -> tuple[Area, ...]:  # noqa: ARG002 - there are none
+        """Name none: a session stands in no list, and ends by itself."""
+        return ()
 
     def lifetime(self, request: Request, window: Window, now: datetime) -> timedelta:
         """The shortest that AWS takes and that reaches the deadline, up to what the role allows.

@@ -33,6 +33,7 @@ White space does not count (IAM User Guide, "IAM and AWS STS quotas"; it cannot 
 _OPERATOR = "DateLessThan"
 _KEY = "aws:CurrentTime"
 _INSTANT = "%Y-%m-%dT%H:%M:%SZ"
+_OURS = re.compile(r"jit-[0-9a-f]{32}")
 _SOME_DAY = datetime(2030, 1, 1, tzinfo=UTC)
 
 _ELEMENTS = frozenset(
@@ -161,6 +162,11 @@ def policy_name(statements: Sequence[Statement]) -> str:
     return f"jit-{hashlib.sha256(text.encode()).hexdigest()[:32]}"
 
 
+def is_ours(name: str) -> bool:
+    """Whether a policy of that name bears our mark."""
+    return _OURS.fullmatch(name) is not None
+
+
 def document(statements: Sequence[Statement], until: datetime) -> str:
     """The policy's text. ``until`` is cut to a whole second, in UTC, exclusive."""
     instant = until.astimezone(UTC).strftime(_INSTANT)
@@ -177,6 +183,25 @@ def _timed(statement: Statement, instant: str) -> Statement:
     operator = next(filter(_is_operator, condition), _OPERATOR)
     condition[operator] = {**condition.get(operator, {}), _KEY: instant}
     return {**statement, "Condition": condition}
+
+
+def untimed(policy: object) -> tuple[Statement, ...]:
+    """What ``document`` was given, as far as that can be told: nothing, where it never was."""
+    listed = policy.get("Statement") if isinstance(policy, dict) else None
+    statements = listed if isinstance(listed, list) else []
+    return tuple(_untimed(each) for each in statements if isinstance(each, dict))
+
+
+def _untimed(statement: Statement) -> Statement:
+    given = statement.get("Condition")
+    condition = dict(given) if isinstance(given, dict) else {}
+    operator = next(filter(_is_operator, condition), _OPERATOR)
+    keys = condition.pop(operator, None)
+    left = {key: value for key, value in keys.items() if key != _KEY} if keys else {}
+    if left:
+        condition[operator] = left
+    rest = {key: value for key, value in statement.items() if key != "Condition"}
+    return {**rest, "Condition": condition} if condition else rest
 
 
 def deadline_in(policy: object, statements: Sequence[Statement]) -> datetime | None:

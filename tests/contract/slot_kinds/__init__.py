@@ -1,6 +1,7 @@
 """What every slot kind that grants must do. To try one of yours, derive from a class here.
 
-``StandingSlotKindContract`` is for places that somebody else may have filled before us.
+``StandingSlotKindContract`` is for places that somebody else may have filled before us, and
+``AreaContract``, beside either, for those that a cloud lists.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import pytest
 from jitcloud import slots
 from jitcloud.codec import decode_slot, encode_slot
 from jitcloud.errors import CloudRefused
-from jitcloud.model import Holder, Place, RequestId, Sight, Slot
+from jitcloud.model import Holder, Place, RequestId, Sight, Slot, SlotKey
 from jitcloud.ports import SlotKind
 
 NewPlace = Callable[[], Place]
@@ -237,3 +238,71 @@ class StandingSlotKindContract(SlotKindContract):
         put(kind, slot)
         assert agrees(kind, slot)
         assert is_let_in(slot)
+
+
+class AreaContract:
+    """What a reconcile relies on. Derive from this beside one of the above."""
+
+    def test_what_was_put_is_listed_in_its_area_until_it_is_removed(
+        self, kind: SlotKind, new_place: NewPlace
+    ) -> None:
+        slot = held(new_place(), (ONE, SOON))
+        assert slot.key not in listed(kind, slot)
+        put(kind, slot)
+        assert slot.key in listed(kind, slot)
+        kind.remove(slots.leave(slot, ONE, NOW))
+        assert slot.key not in listed(kind, slot)
+
+    def test_what_is_listed_is_the_place_that_was_filled(
+        self, kind: SlotKind, new_place: NewPlace
+    ) -> None:
+        slot = held(new_place(), (ONE, SOON))
+        put(kind, slot)
+        found = slots.at(listed(kind, slot)[slot.key])
+        assert kind.area(found) == kind.area(slot)
+        assert kind.hold(found) is kind.hold(slot)
+        assert kind.see(found, NOW) == kind.see(slot, NOW)
+
+    def test_what_a_list_says_of_a_place_is_enough_to_end_it(
+        self, kind: SlotKind, new_place: NewPlace, is_let_in: Truth
+    ) -> None:
+        slot = held(new_place(), (ONE, SOON))
+        put(kind, slot)
+        found = slots.at(listed(kind, slot)[slot.key])
+        kind.remove(decode_slot(encode_slot(found)))
+        assert not kind.see(slot, NOW).present
+        assert not is_let_in(slot)
+
+    def test_each_place_is_listed_in_its_own_area_alone(
+        self, kind: SlotKind, new_place: NewPlace
+    ) -> None:
+        one, other = (held(new_place(), (ONE, SOON)) for _ in range(2))
+        put(kind, one)
+        put(kind, other)
+        assert one.key in listed(kind, one)
+        same = kind.area(one) == kind.area(other)
+        assert (other.key in listed(kind, one)) == same
+
+    def test_a_refusal_to_list_is_an_error_and_never_an_empty_list(
+        self, kind: SlotKind, powerless: SlotKind, new_place: NewPlace
+    ) -> None:
+        slot = held(new_place(), (ONE, SOON))
+        put(kind, slot)
+        with pytest.raises(CloudRefused):
+            listed(powerless, slot)
+
+
+def listed(kind: SlotKind, slot: Slot) -> dict[SlotKey, Place]:
+    """All that is listed where this place would be."""
+    area = kind.area(slot)
+    assert area is not None
+    assert area.kind == kind.name
+    found: dict[SlotKey, Place] = {}
+    after: str | None = None
+    for _ in range(100):
+        page = kind.ours(area, after, NOW)
+        found |= {place.key: place for place in page.found}
+        after = page.after
+        if after is None:
+            return found
+    raise AssertionError(area)

@@ -60,6 +60,7 @@ class StoreContract(Commits, Several, Marks, Queries, Races):
             lambda: store.unreviewed(1),
             lambda: store.mark("notices", request_id(1)),
             lambda: store.put_mark(a_mark(1)),
+            lambda: store.all_slots(1),
             lambda: store.ids(1),
         ]
         for call in calls:

@@ -227,6 +227,24 @@ class Queries(Opened):
         assert store.ids(2, request_id(5)) == ()
         assert store.ids(1000) == _ids(1, 2, 3, 4, 5)
 
+    def test_slots_are_paged_by_key_whatever_they_wait_for(self, store: Store) -> None:
+        for number, wake_at in {3: NOW, 1: None, 5: LATER, 2: None, 4: NOW}.items():
+            store.commit(Change(slots=(a_slot(number, wake_at=wake_at),)))
+        store.commit(Change(slots=(a_slot(2, 2, wake_at=LATER),)))
+        assert store.all_slots(2) == (a_slot(1), a_slot(2, 2, wake_at=LATER))
+        assert store.all_slots(2, slot_key(2)) == (a_slot(3, wake_at=NOW), a_slot(4, wake_at=NOW))
+        assert store.all_slots(2, slot_key(4)) == (a_slot(5, wake_at=LATER),)
+        assert store.all_slots(2, slot_key(5)) == ()
+        assert [slot.key for slot in store.all_slots(1000)] == list(map(slot_key, range(1, 6)))
+
+    def test_pages_of_slots_stay_in_step_while_others_come_and_change(self, store: Store) -> None:
+        for number in (2, 4, 6):
+            store.commit(Change(slots=(a_slot(number),)))
+        first = store.all_slots(2)
+        for number, version in ((1, 1), (4, 2), (5, 1), (6, 2)):
+            store.commit(Change(slots=(a_slot(number, version),)))
+        assert store.all_slots(2, first[-1].key) == (a_slot(5), a_slot(6, 2))
+
     @pytest.mark.parametrize("limit", [-1, 0, 1001])
     def test_a_limit_is_from_1_to_1000(self, store: Store, limit: int) -> None:
         calls: list[Callable[[], object]] = [
@@ -236,6 +254,7 @@ class Queries(Opened):
             lambda: store.by_state(State.PENDING, limit),
             lambda: store.unreviewed(limit),
             lambda: store.unreviewed(limit, ALICE, NOW),
+            lambda: store.all_slots(limit),
             lambda: store.ids(limit),
         ]
         for call in calls:
