@@ -129,8 +129,9 @@ def _remember(text: str, request: Request) -> None:
 def encode_slot(slot: Slot) -> str:
     """Return the canonical text of a slot."""
     plain: Any = _SLOT.dump_python(slot, mode="json")
-    if plain["seen"] is not None and plain["seen"]["holders"] is not None:
-        plain["seen"]["holders"].sort()  # a set has no order, and its text must have one
+    for names in ("holders", "in_vain"):
+        if plain["seen"] is not None and plain["seen"][names] is not None:
+            plain["seen"][names].sort()  # a set has no order, and its text must have one
     return canonical(plain)
 
 

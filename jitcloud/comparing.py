@@ -73,6 +73,7 @@ class Comparing:
     def go_through(self) -> None:
         """Go through all areas, and once more through those that something was wrong with.
 
+        Then from their first page on: a cloud forgets in time how to go on behind another.
         Raises ``OutOfTime``, and ``Conflict`` where another goes on with it.
         """
         troubles = {what: why for what, why in self.scope.troubles if what not in self.left_out}
@@ -110,17 +111,9 @@ class Comparing:
 
     def _pages(self, kind: SlotKind, area: Area) -> None:
         """Read all pages of an area, and judge what is on each."""
-        is_anew = False
         for _ in range(MOST_PAGES):
             after = self.round.after
-            try:
-                listing = kind.ours(area, after, self.clock())
-            except CloudRefused:
-                if after is None or is_anew:
-                    raise
-                # A cloud forgets in time how to go on.
-                is_anew, self.round = True, self.round.anew()
-                continue
+            listing = kind.ours(area, after, self.clock())
             self.pages += 1
             self._page(kind, area, listing)
             if listing.after is None:

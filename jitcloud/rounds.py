@@ -70,10 +70,6 @@ class Round:
         """Begin an area, or go on with it."""
         return self if area == self.area else self._at(area)
 
-    def anew(self) -> Round:
-        """Begin the area anew: the cloud no longer knows the page."""
-        return replace(self._at(self.area), here=self._for_good, ended=self.ended)
-
     def plus(self, found: Tally, ended: int = 0) -> Round:
         """Count what was found in the area, and how many of it are not found again."""
         return replace(self, here=self.here + found, ended=self.ended + ended)
@@ -81,20 +77,17 @@ class Round:
     def leave(self) -> Round:
         """Be done with the area; what had trouble is looked at once more in the end."""
         others = tuple(key for key in self.troubled if key != self.area)
+        counts = self.again or not self.is_marred
         return replace(
             self._at(""),
             passed=self.area,
-            done=self.done + (self._for_good if self.is_marred and not self.again else self.here),
+            done=self.done + (self.here if counts else Tally(leaked=self.ended)),
             troubled=(*others, self.area) if self.is_marred else others,
         )
 
     def second(self) -> Round:
         """Go through the areas once more that something was wrong with."""
         return replace(self._at(""), passed="", again=True)
-
-    @property
-    def _for_good(self) -> Tally:
-        return Tally(leaked=self.ended)
 
     def _at(self, area: str) -> Round:
         return replace(

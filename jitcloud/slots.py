@@ -110,7 +110,7 @@ def fits(slot: Slot, sight: Sight, wanted: Wish) -> bool:
     if slot.standing:
         return sight.present
     if sight.holders is not None:
-        return sight.holders == frozenset(wanted.holders)
+        return sight.holders == frozenset(wanted.holders) - sight.in_vain
     if sight.present != bool(wanted):
         return False
     return sight.until is None or wanted.until is None or sight.until == wanted.until

@@ -82,7 +82,8 @@ class Listed(MemoryAssignments):
 
     def ours(self, area: Area, after: str | None, now: datetime) -> Listing:
         listing = super(Listed, self).ours(area, after, now)
-        self.on_list()
+        if area.key == READER:
+            self.on_list()
         return listing
 
     def see(self, slot: Slot, now: datetime) -> Sight:

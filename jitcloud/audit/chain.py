@@ -58,7 +58,11 @@ DECISIVE: tuple[type[Happening], ...] = (
     Resumed,
     EndAll,
 )
-"""What must be signed before anything is granted on it."""
+"""What must be signed before anything is granted on it.
+
+Neither ``Restored`` nor ``Reconciled`` is here: the one only takes away, and the other gives
+nobody anything by itself. Whoever drives clouds records both, and has no key.
+"""
 
 
 def seal(  # noqa: PLR0913 - the facts of a line, and who signs it

@@ -51,7 +51,11 @@ def check(
         str, typer.Option("--for", metavar="TIME", help="With --clouds: for how long.")
     ] = "1h",
 ) -> int:
-    """Load the whole configuration and say all that is wrong with it. Calls no cloud by itself."""
+    """Load the whole configuration and say all that is wrong with it. Calls no cloud by itself.
+
+    With --clouds: what granting each entitlement would mean to whoever asks. Whether the clouds
+    are set up for it, and still as they were, is for `doctor`.
+    """
     program = program_of(context)
     length = parse_duration(duration)
     checked = Checked(risks=list(_about_this_machine()))

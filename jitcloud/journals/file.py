@@ -61,7 +61,7 @@ class FileJournal:
         except OSError as exc:
             raise self._unavailable("written", exc) from exc
         if written < len(line):
-            raise Unavailable(f"The disk of {self._name} is full: free some space.")
+            raise Unavailable(f"{self._name} was not written: its disk is full; free some space.")
 
     def places(self) -> Iterator[tuple[Place, datetime]]:
         """Yield every place ever noted, each once, and when last. Raises ``Unavailable``."""

@@ -73,6 +73,11 @@ class Sight:
     """Whether the place holds anything that this slot could have put there."""
     holders: frozenset[RequestId] | None = None
     """Whom the cloud names there; None where a place takes no names."""
+    in_vain: frozenset[RequestId] = frozenset()
+    """Who is not held there though it says all that it can: it is full, or does not reach them.
+
+    Nobody is told again for their sake, which would only unsettle what is known of the others.
+    """
     until: datetime | None = None
     """The deadline the cloud itself holds there, if it holds one."""
 

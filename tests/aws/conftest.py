@@ -30,6 +30,7 @@ from jitcloud.model import (
     State,
     Window,
 )
+from jitcloud.ports import Clock
 from jitcloud.providers.aws.clients import Clients
 from jitcloud.providers.aws.deny_document import DenyDocument
 from jitcloud.providers.aws.deny_text import base_document
@@ -213,7 +214,14 @@ def aws(ministack: Ministack) -> Aws:
     return Aws(ministack, ministack.account, broker=bare.user())
 
 
-def clients_of(aws: Aws, credentials: Credentials, external_id: str | None = None) -> Clients:
+def clients_of(
+    aws: Aws,
+    credentials: Credentials,
+    external_id: str | None = None,
+    *,
+    clock: Clock = now,
+    identity_center_url: str | None = None,
+) -> Clients:
     """Reach AWS with credentials from the environment, as a broker does."""
     with pytest.MonkeyPatch.context() as environment:
         environment.delenv("AWS_PROFILE", raising=False)
@@ -223,10 +231,11 @@ def clients_of(aws: Aws, credentials: Credentials, external_id: str | None = Non
         if credentials.session_token:
             environment.setenv("AWS_SESSION_TOKEN", credentials.session_token)
         clients = Clients(
-            clock=now,
+            clock=clock,
             region="us-east-1",
             endpoint_url=aws.endpoint_url,
             external_id=external_id,
+            identity_center_url=identity_center_url,
         )
         clients.sts("aws")  # it has found its credentials now, and keeps them
         return clients

@@ -97,10 +97,17 @@ def test_what_it_gives_to_a_broker_elsewhere_is_what_that_needs(
 
 def test_an_account_for_identity_center_alone_gets_nothing_else(ministack: Ministack) -> None:
     aws = Aws(ministack, "666677778888", broker=NOBODY)
-    made = deployed(aws, f"arn:aws:iam::{HOME}:user/broker", ReadPolicyArn="", WritePolicyArn="")
+    made = deployed(
+        aws,
+        f"arn:aws:iam::{HOME}:user/broker",
+        ReadPolicyArn="",
+        WritePolicyArn="",
+        EndsPermissionSets="yes",
+    )
     assert made.keys() == {"DenyDocumentArn", "EndPolicyArn", "AccountRoleArn"}
     assert flat([Account(aws, made, NOBODY).in_effect("EndPolicyArn")]) == {
-        Allowed(action, made["DenyDocumentArn"]) for action in END
+        *(Allowed(action, made["DenyDocumentArn"]) for action in END),
+        Allowed("iam:ListRoles", "*"),
     }
 
 

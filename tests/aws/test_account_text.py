@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +145,7 @@ def test_the_broker_gets_these_rights_on_these_things_and_no_others() -> None:
     assert told(statements("EndPolicy")) == [
         ("HasRoles", {"iam:GetRole"}, TARGETS, None),
         ("", END, {"Ref": "DenyDocument"}, None),
+        ("EndsSets", {"iam:ListRoles"}, "*", None),
         ("HasGroups", {"iam:RemoveUserFromGroup"}, groups, None),
         ("HasGroupUsers", {"iam:ListGroupsForUser"}, users, None),
         ("HasPolicyRoles", {"iam:GetRolePolicy", "iam:DeleteRolePolicy"}, to_roles, None),
@@ -232,3 +235,13 @@ def test_a_boundary_allows_actions_and_never_everything() -> None:
 @pytest.mark.parametrize("parameter", ["ReadPolicyArn", "WritePolicyArn"])
 def test_a_role_need_not_be_made(parameter: str) -> None:
     assert _takes(parameter, "")
+
+
+LINTER = Path(sys.executable).with_name("cfn-lint")
+
+
+@pytest.mark.skipif(not LINTER.exists(), reason="cfn-lint is not installed here")
+def test_cfn_lint_finds_nothing() -> None:
+    command = [LINTER, INFRA / "account.yaml"]
+    said = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own tool and file
+    assert (said.returncode, said.stdout) == (0, "")

@@ -9,141 +9,24 @@ its role's, so it judges where tags stand in for both.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
 
 import pytest
 
 from jitcloud import slots
-from jitcloud.emulators.identity_center import Behaviour, IdentityCenter, Session
-from jitcloud.model import Credentials, Holder, Sight, Slot, SlotKey
+from jitcloud.converge import Converger
+from jitcloud.model import Credentials, Holder, Sight, Slot
+from jitcloud.ports import Change
 from jitcloud.providers.aws import deny_text, sso_roles
 from jitcloud.providers.aws.clients import Clients
 from jitcloud.providers.aws.deny_document import NO_REQUEST, DenyDocument
-from jitcloud.providers.aws.deny_subjects import SsoUser, denials, sso_detail
+from jitcloud.providers.aws.deny_subjects import SsoUser, denials
 from jitcloud.providers.aws.facts import Facts
 from jitcloud.providers.aws.sts_session import StsSession
-from tests.aws.conftest import Aws, a_request, a_request_id, issued, unique
-from tests.emulators.identity_centers import SettableClock
-
-HOUR = timedelta(hours=1)
-
-
-class World:
-    """An organization whose sessions are judged by the document that an account really has."""
-
-    def __init__(self, aws: Aws, document: DenyDocument, region: str = "eu-west-1") -> None:
-        self.aws = aws
-        self.document = document
-        self.clock = SettableClock()
-        self.center = IdentityCenter(
-            self.clock, Behaviour(rate=None), region=region, management_account="999900009999"
-        )
-        self.center.organization.add_account(aws.account, "prod")
-        self.arn = aws.deny_document()
-        boundary = {"CustomerManagedPolicyReference": {"Name": self.arn.rpartition("/")[2]}}
-        self.names = {unique("Admin"): "", unique("Admin"): ""}
-        for name in self.names:
-            self.names[name] = self.center.permission_sets.add(name, boundary=boundary)
-        self.admin, self.other = self.names
-        self.ana, self.ben = (self.center.store.add_user(name) for name in ("ana", "ben"))
-        self.mirrored: set[str] = set()
-
-    def sign_in(self, user: str, permission_set: str, *, bound: bool = True) -> Session:
-        arn = self.names[permission_set]
-        self.center.assign_by_hand(user, arn, self.aws.account)
-        session = self.center.sign_in(user, arn, self.aws.account)
-        self.mirror(session.role.arn, boundary=self.arn if bound else None)
-        return session
-
-    def mirror(self, role_arn: str, boundary: str | None) -> None:
-        """Make in IAM the role that Identity Center has made."""
-        if role_arn not in self.mirrored:
-            make_role(self.aws, role_arn, boundary)
-            self.mirrored.add(role_arn)
-
-    def unassign(self, user: str, permission_set: str) -> None:
-        """Take it away, and the role with it where nobody has it any more."""
-        arn = self.names[permission_set]
-        role = self.center.permission_sets.role(self.aws.account, arn)
-        self.center.unassign_by_hand(user, arn, self.aws.account)
-        assert role is not None
-        if self.center.permission_sets.role(self.aws.account, arn) is None:
-            self.aws.iam().delete_role(RoleName=role.arn.rpartition("/")[2])
-
-    def holder(self, user: str, permission_set: str, before: datetime | None = None) -> Holder:
-        return Holder(
-            request=a_request_id(),
-            until=self.clock.now + HOUR,
-            detail=sso_detail(user, permission_set),
-            before=before,
-        )
-
-    def slot(self, *holders: Holder) -> Slot:
-        return Slot(
-            key=SlotKey(f"{self.document.name}/{self.arn}"),
-            kind=self.document.name,
-            where={"policy_arn": self.arn},
-            holders=holders,
-        )
-
-    def write(self, text: str) -> None:
-        """Put this into the document, as somebody else may."""
-        self.aws.iam().create_policy_version(
-            PolicyArn=self.arn, PolicyDocument=text, SetAsDefault=True
-        )
-
-    def end(self, *holders: Holder) -> Slot:
-        """Write what the slot wishes, as the core does."""
-        slot = self.slot(*holders)
-        wish = slots.wish(slot, self.clock.now)
-        if wish.until is None:
-            self.document.remove(slot)
-        else:
-            self.document.put(slot, wish.holders, wish.until)
-        return slot
-
-    def see(self, slot: Slot) -> Sight:
-        return self.document.see(slot, self.clock.now)
-
-    def seen(self, *holders: Holder) -> set[Holder]:
-        """Whose sessions are seen ended, of these; all that is seen is one of them."""
-        sight = self.see(self.slot(*holders))
-        named = {h for h in holders if h.request in (sight.holders or ())}
-        assert sight.holders == frozenset(h.request for h in named)
-        return named
-
-    def agrees(self, slot: Slot) -> bool:
-        """Whether the core would leave the document as it is."""
-        return slots.fits(slot, self.see(slot), slots.wish(slot, self.clock.now))
-
-    def in_effect(self) -> Mapping[str, object]:
-        iam = self.aws.iam()
-        version = iam.get_policy(PolicyArn=self.arn)["Policy"]["DefaultVersionId"]
-        answer = iam.get_policy_version(PolicyArn=self.arn, VersionId=version)
-        return cast("Mapping[str, object]", answer["PolicyVersion"]["Document"])
-
-    def works(self, session: Session) -> bool:
-        assert session.role.boundary_arn == self.arn
-        return self.center.works(session, self.in_effect())
-
-
-def make_role(aws: Aws, role_arn: str, boundary: str | None = None, *, may: bool = False) -> None:
-    path, _, name = role_arn.partition(":role")[2].rpartition("/")
-    anybody = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": ["sts:*"]}
-    given: Any = {} if boundary is None else {"PermissionsBoundary": boundary}
-    aws.iam().create_role(
-        Path=f"{path}/",
-        RoleName=name,
-        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [anybody]}),
-        **given,
-    )
-    if may:
-        anything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
-        text = json.dumps({"Version": "2012-10-17", "Statement": [anything]})
-        aws.iam().put_role_policy(RoleName=name, PolicyName="all", PolicyDocument=text)
+from jitcloud.stores.memory import MemoryStore
+from tests.aws.conftest import Aws, a_request, clients_of, issued
+from tests.aws.sessions_world import HOUR, World, make_role
 
 
 @pytest.fixture
@@ -311,6 +194,38 @@ def test_a_role_that_is_gone_with_its_last_assignment_binds_nobody(world: World)
     assert world.seen(ended) == set()
 
 
+def test_what_was_seen_ended_before_its_role_went_stays_so(world: World) -> None:
+    """No boundary comes off a role that is deleted; one that is there and unbound ends nobody."""
+    session = world.sign_in(world.ana, world.admin)
+    ended = world.holder(world.ana, world.admin)
+    before = world.see(world.end(ended))
+    assert before.holders == frozenset({ended.request})
+    world.unassign(world.ana, world.admin)
+    after = world.see(replace(world.slot(ended), seen=before))
+    assert after.holders == frozenset({ended.request})
+    assert not world.works(session)
+    other = world.holder(world.ben, world.admin)
+    world.end(ended, other)
+    assert world.see(replace(world.slot(ended, other), seen=after)).holders == frozenset(
+        {ended.request}
+    )
+    made = session.role.arn.rpartition("_")[0]
+    make_role(world.aws, f"{made}_abcdef0123456789")
+    assert world.see(replace(world.slot(ended, other), seen=after)).holders == frozenset()
+
+
+def test_who_may_not_list_roles_does_not_know_that_one_is_gone(world: World) -> None:
+    world.sign_in(world.ana, world.admin)
+    ended = world.holder(world.ana, world.admin)
+    before = world.see(world.end(ended))
+    world.unassign(world.ana, world.admin)
+    iam = [{"Effect": "Allow", "Action": "iam:*", "Resource": "*"}]
+    iam.append({"Effect": "Deny", "Action": "iam:ListRoles", "Resource": "*"})
+    blind = DenyDocument(clients_of(world.aws, world.aws.user(*iam)))
+    sight = blind.see(replace(world.slot(ended), seen=before), world.clock.now)
+    assert sight.holders == frozenset()
+
+
 # ── Room ─────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -343,6 +258,33 @@ def test_what_is_known_of_a_document_says_whether_another_user_fits(
     assert facts.document(world.arn, None, world.clock.now) == known  # for five minutes
     later = facts.document(world.arn, None, world.clock.now + HOUR)
     assert not deny_text.takes_user(world.arn, later.ended, world.admin)
+
+
+@pytest.mark.parametrize("others", [1, 200])
+def test_whoever_cannot_be_ended_keeps_nobody_else_from_being_proven_to_be(
+    world: World, others: int
+) -> None:
+    world.sign_in(world.ana, world.admin)
+    ended = replace(world.holder(world.ana, world.admin), until=world.clock.now + 5 * HOUR)
+    in_vain = [  # there is no such role, and of two hundred not all fit
+        world.holder(f"{n:08x}-c051-70d8-1f2e-0a1b2c3d4e5f", world.other) for n in range(others)
+    ]
+    store, key = MemoryStore(), world.slot().key
+    at_work = replace(world.slot(ended, *in_vain), wake_at=world.clock.now, version=1)
+    store.commit(Change(slots=(at_work,)))
+    converger = Converger(store, {world.document.name: world.document}, lambda: world.clock.now)
+    slot: Slot | None = None
+    for _ in range(3):
+        found = store.slot(key)
+        assert found is not None
+        assert found.wake_at is not None
+        world.clock.now = found.wake_at
+        slot = converger.converge(key)
+    assert slot is not None
+    assert slots.is_denied(slot, ended.request, world.document.settle)
+    assert not any(slots.is_denied(slot, h.request, timedelta(0)) for h in in_vain)
+    versions = world.aws.iam().list_policy_versions(PolicyArn=world.arn)["Versions"]
+    assert len(versions) == 2  # the first, and one write
 
 
 # ── As another evaluator judges ──────────────────────────────────────────────────────────────

@@ -8,7 +8,8 @@ import pytest
 
 from jitcloud.doctor import Finding, Grade
 from jitcloud.emulators.ministack import Ministack
-from jitcloud.providers.aws import doctor_iam
+from jitcloud.providers.aws import doctor_iam, iam_targets, timed_policy
+from jitcloud.providers.aws.iam_targets import PolicyTarget
 from tests.aws import iam_world
 from tests.aws.conftest import named, policy, unique
 from tests.aws.doctor_world import HOME, Clinic, changed, consulting
@@ -121,15 +122,25 @@ def test_that_nothing_has_to_bound_it_is_told(clinic: Clinic) -> None:
     assert "no permissions_boundary" in finding.what
 
 
-def test_a_role_without_room_is_a_failure(clinic: Clinic) -> None:
-    role = str(clinic.good[2].target["role_arn"])
-    long = [iam_world.reading(f"bucket-{n:040d}") for n in range(100)]
-    clinic.home.iam().put_role_policy(
-        RoleName=named(role), PolicyName="long", PolicyDocument=policy(*long)
-    )
-    (finding,) = of_policy(clinic)
-    clinic.home.iam().delete_role_policy(RoleName=named(role), PolicyName="long")
+def test_a_role_without_room_is_a_failure_to_the_character(clinic: Clinic) -> None:
+    role = named(str(clinic.good[2].target["role_arn"]))
+    wanted = iam_targets.read(PolicyTarget, clinic.good[2])
+    left = wanted.room - timed_policy.characters(wanted.statements)
+
+    def beside(characters: int) -> list[Finding]:
+        padding = "x" * (characters - len(policy(iam_world.reading("")).replace(" ", "")))
+        text = policy(iam_world.reading(padding))
+        iam = clinic.home.iam()
+        iam.put_role_policy(RoleName=role, PolicyName="other", PolicyDocument=text)
+        try:
+            return of_policy(clinic)
+        finally:
+            iam.delete_role_policy(RoleName=role, PolicyName="other")
+
+    assert beside(left) == []
+    (finding,) = beside(left + 1)
     assert finding.grade is Grade.FAILURE
+    assert f"have {left + 1} characters" in finding.what
     assert "IAM takes 10240 in all" in finding.what
 
 

@@ -113,9 +113,7 @@ def test_a_permission_set_that_was_changed_since_it_was_provisioned_is_harm(
 
 
 def test_that_it_may_not_ask_where_is_told(clinic: Clinic) -> None:
-    clinic.center.faults.append(
-        Fault.DENIED, on="ListAccountsForProvisionedPermissionSet"
-    )
+    clinic.center.faults.append(Fault.DENIED, on="ListAccountsForProvisionedPermissionSet")
     (finding,) = of_set(clinic)
     assert finding.grade is Grade.NOTICE
     assert "sso:ListAccountsForProvisionedPermissionSet" in finding.remedy

@@ -91,9 +91,7 @@ def test_somebody_with_a_permission_set_without_a_grant_is_harm(clinic: Clinic) 
     assert finding.about.startswith("place aws.identity-center/ssoins-")
 
 
-def test_a_bounded_number_of_pages_is_read(
-    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_bounded_number_of_pages_is_read(clinic: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor_places, "MOST_PAGES", 1)
     ben = clinic.center.store.add_user("ben")
     for user in (clinic.ana, ben):

@@ -206,7 +206,7 @@ class Case:
             found = self.kind.follow(slot, operation, self.here.clock())
             assert found.progress is Progress.RUNNING
             assert found.id == name
-        self.here.clock.tick(60)
+        self.here.clock.forward(seconds=60)
         assert name is not None
         operation = Operation(verb=verb, begun_at=begun_at, id=name)
         assert self.kind.follow(slot, operation, self.here.clock()).progress is Progress.DONE

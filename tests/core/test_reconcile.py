@@ -36,7 +36,9 @@ from tests.world import START, World
 def test_where_clouds_and_record_agree_nothing_is_found(world: World) -> None:
     world.ask("ana")
     world.give_back(world.ask("ben"), "ben")
+    world.cloud.calls.clear()
     found = reconcile(world, ends_leaked=True)
+    assert world.cloud.calls == ["holders"] * 3, "what is listed is not looked at one by one"
     assert (found.findings, found.troubles) == ((), ())
     assert (found.is_over, found.is_finished) == (True, True)
     assert (found.areas, found.pages, found.places) == (3, 3, 1)
@@ -272,8 +274,9 @@ def test_what_is_in_no_list_yet_and_seen_all_the_same_is_not_missing(world: Worl
     assert reconcile(with_kind(world, Blind(world.cloud))).findings == ()
 
 
-def test_what_was_never_seen_there_is_not_missing(world: World) -> None:
-    world.cloud.faults.append(Fault.LOST)
+@pytest.mark.parametrize("fault", [Fault.LOST, Fault.REFUSED])
+def test_what_was_never_seen_there_is_not_missing(world: World, fault: Fault) -> None:
+    world.cloud.faults.append(fault)
     assert world.ask("ana").state is State.ACTIVATING
     assert reconcile(world).findings == ()
 

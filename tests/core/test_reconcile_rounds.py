@@ -158,6 +158,23 @@ def test_an_area_is_asked_once_more_in_the_end(world: World) -> None:
     assert found.tally == Tally(leaked=1)
 
 
+def test_what_was_seen_before_a_trouble_is_counted_once(world: World) -> None:
+    @dataclass(frozen=True, slots=True)
+    class Stumbling(MemoryAssignments):
+        once: Iterable[Exception] = ()
+
+        def ours(self, area: Area, after: str | None, now: datetime) -> Listing:
+            for error in self.once if after is not None else ():
+                raise error
+            return super(Stumbling, self).ours(area, after, now)
+
+    for number in range(PAGE + 1):
+        world.cloud.assign_by_hand(f"m{number:03d}", "reader")
+    once = iter([Throttled("Later.")])
+    found = reconcile(with_kind(world, Stumbling(world.cloud, once=once)))
+    assert (found.tally, found.is_finished) == (Tally(leaked=PAGE + 1), True)
+
+
 def test_access_denied_half_way_through_a_list_counts_nothing_twice(world: World) -> None:
     @dataclass(frozen=True, slots=True)
     class HalfWay(MemoryAssignments):
@@ -257,13 +274,19 @@ def test_what_is_ended_in_short_runs_is_counted_once(world: World) -> None:
     assert world.cloud.who_can("reader") == frozenset()
 
 
-def test_what_is_missing_in_short_runs_is_told_once(world: World) -> None:
-    requests = [world.ask(person, minutes=60) for person in ("ana", "ben")]
-    world.cloud.unassign_by_hand("ana", "reader")
+def test_what_is_missing_in_short_runs_is_looked_for_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jitcloud.comparing.KEPT", 1)
+    for person in ("ana", "ben", "caro"):
+        world.ask(person, minutes=60)
+        world.cloud.unassign_by_hand(person, "reader")
+    world.cloud.calls.clear()
     runs = to_the_end(world)
-    assert [f.place for run in runs for f in run.findings] == [key("ana")]
-    assert runs[-1].tally == Tally(missing=1)
-    assert all(world.now(request).state is State.ACTIVE for request in requests)
+    told = [[found.place for found in run.findings] for run in runs]
+    assert [places for places in told if places] == [[key("ana")], [key("ben")], [key("caro")]]
+    assert runs[-1].tally == Tally(missing=3)
+    assert world.cloud.calls.count("has") == 3
 
 
 def test_a_page_that_the_cloud_no_longer_knows_begins_its_area_anew(world: World) -> None:

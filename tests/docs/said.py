@@ -24,6 +24,20 @@ def templates(module: str) -> tuple[str, ...]:
     return tuple(text for text in found if _is_sentence(text))
 
 
+@cache
+def findings(module: str) -> tuple[str, ...]:
+    """Everything that a doctor may find, by what it says of each ``Finding``."""
+    tree = ast.parse((PACKAGE / module).read_text("utf-8"))
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    return tuple(
+        _template(keyword.value)
+        for call in calls
+        if isinstance(call.func, ast.Name) and call.func.id == "Finding"
+        for keyword in call.keywords
+        if keyword.arg == "what"
+    )
+
+
 def is_said(message: str, page: str) -> bool:
     """Whether a page says this, with anything for its values."""
     pieces = [re.escape(_plain(piece)) for piece in message.strip(VALUE).split(VALUE)]

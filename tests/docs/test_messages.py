@@ -12,6 +12,7 @@ PAGES = ("docs/policy.md", "docs/operations.md", "docs/threat-model.md")
 
 TO_PEOPLE = (
     "advance.py",
+    "areas.py",
     "asking.py",
     "attesting.py",
     "audit/chain.py",
@@ -23,6 +24,7 @@ TO_PEOPLE = (
     "catalog.py",
     "cli/program.py",
     "cli/times.py",
+    "comparing.py",
     "config.py",
     "controls.py",
     "converge.py",
@@ -32,6 +34,7 @@ TO_PEOPLE = (
     "files.py",
     "freezes.py",
     "issuing.py",
+    "journals/file.py",
     "judge.py",
     "ledger.py",
     "library.py",
@@ -64,7 +67,9 @@ TO_PEOPLE = (
     "providers/aws/sts_session.py",
     "providers/aws/target.py",
     "providers/aws/timed_policy.py",
+    "reconcile.py",
     "reviewing.py",
+    "rounds.py",
     "scopes.py",
     "stores/sqlite_file.py",
     "text.py",

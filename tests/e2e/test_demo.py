@@ -33,6 +33,8 @@ FOREIGN = {
 PROMISES = (
     "Nobody approves their own request.",
     "Giving back ends exactly one session, at once.",
+    "Ending one grant never takes what another gives.",
+    "Access that was there before stays.",
     "The cloud holds the deadline, even with the broker dead.",
     "No access without a signed decision.",
     "An end is never refused.",
@@ -68,12 +70,18 @@ def test_everything_is_shown_to_be_as_promised_and_nothing_is_left(
 def assert_what_people_could_do(text: str) -> None:
     def said(who: str, what: str) -> str:
         (line,) = [line for line in text.splitlines() if f" {who} " in line and what in line]
-        return line.split()[-1]
+        return re.split(r" {2,}", line)[-1]
 
     assert said("alice", "as she is every day") == "AccessDenied"
     assert said("broker", "reads a report") == "AccessDenied"
     assert said("bob", "reads on, by the same role") == "ok"
     assert said("alice", "after she gave it back") == "AccessDenied"
+    assert said("alice", "as Viewer, as any day") == "No access"
+    assert said("alice", "as Viewer, by both grants") == "ok"
+    assert said("alice", "as Viewer, by the other grant") == "ok"
+    assert said("alice", "ms later") == "No access"
+    assert said("bob", "as Viewer, having given it back") == "ok"
+    assert said("bob", "as Viewer, with no grant left") == "ok"
     assert said("alice", "ms before the deadline") == "ok"
     assert said("alice", "ms after the deadline") == "AccessDenied"
     (overstay,) = re.findall(r"measured overstay: (\d+) ms", text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -26,6 +27,7 @@ from tests.aws.rights_world import Allowed, flat
 
 HOME = "111122223333"
 BOUNDARY = f"arn:aws:iam::{HOME}:policy/jitcloud-boundary"
+READ_ROLE = f"arn:aws:iam::{HOME}:role/read"
 READ = rights({"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"})
 CENTER = {
     "instance_arn": "arn:aws:sso:::instance/ssoins-1234567890abcdef",
@@ -40,7 +42,7 @@ def arn(kind: str, name: str, account: str = HOME) -> str:
 
 
 def a_session(**more: object) -> Entitlement:
-    return an_entitlement("aws.sts-session", **{"role_arn": arn("role", "read"), **more})
+    return an_entitlement("aws.sts-session", **{"role_arn": READ_ROLE, **more})
 
 
 def a_policy(**more: object) -> Entitlement:
@@ -91,6 +93,12 @@ def test_what_is_included_in_something_wider_is_not_said_twice() -> None:
     assert accounts == {"arn:aws:sso:::account/*", "arn:aws:organizations::*:account/o-*/*"}
 
 
+def test_what_is_bound_includes_nothing_that_is_not() -> None:
+    put = Right(whose=BROKER, action="iam:PutRolePolicy", resource="*", boundary=BOUNDARY)
+    allowed = flat(documents([put, replace(put, resource=READ_ROLE, boundary=None)])[BROKER])
+    assert allowed == {Allowed(put.action, "*", BOUNDARY), Allowed(put.action, READ_ROLE)}
+
+
 def test_a_literal_asterisk_includes_nothing() -> None:
     odd, plain = arn("role", "a*/read"), arn("role", "ab/read")
     both = of(a_session(role_arn=odd), a_session(role_arn=plain))
@@ -104,7 +112,8 @@ def test_where_the_accounts_are_not_named_the_deny_document_is_reached_in_each()
     role = "arn:aws:iam::*:role/jitcloud-account"
     assert Allowed("sts:AssumeRole", role) in written[BROKER]
     document = "arn:aws:iam::*:policy/jitcloud-deny-document"
-    assert {one.resource for one in written[role]} == {document}
+    assert {one.resource for one in written[role] if one.action != "iam:ListRoles"} == {document}
+    assert Allowed("iam:ListRoles", "*") in written[role]
 
 
 def test_ending_assigns_nothing_and_looks_nobody_up() -> None:
@@ -206,6 +215,17 @@ def test_the_order_of_the_catalog_does_not_matter() -> None:
         arn("role", "a", "333344445555"),
         arn("role", "b", "333344445555"),
     ]
+
+
+def test_everything_stands_in_order_whatever_a_set_would_make_of_it() -> None:
+    catalog = [*many(40), a_policy(role_arn=arn("role", "build"))]
+    for document in rights_of_catalog.policies(catalog, to_end=False)[BROKER]:
+        statements = document["Statement"]
+        assert isinstance(statements, list)
+        assert statements == sorted(statements, key=lambda each: each["Action"])
+        for each in statements:
+            assert each["Action"] == sorted(each["Action"])
+            assert each["Resource"] == sorted(each["Resource"])
 
 
 def test_the_same_thing_stands_in_one_statement_with_all_that_may_be_done_to_it() -> None:

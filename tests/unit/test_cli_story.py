@@ -86,7 +86,7 @@ def an_incident() -> Ask:
         ),
         (
             Reconciled(begun_at=START, leaked=1, missing=2, foreign=3),
-            "from 2026-12-01T09:00:00Z on: 1 leaked and ending, 2 missing, 3 foreign and left",
+            "from 2026-12-01T09:00:00Z on: 1 leaked, 2 missing, 3 foreign and left alone.",
         ),
     ],
     ids=range(12),

@@ -167,7 +167,7 @@ def test_a_disk_that_is_full_is_told_and_what_it_took_costs_no_other_line(
     write = os.write
     with monkeypatch.context() as patched:
         patched.setattr(os, "write", lambda file, line: write(file, line[:20]))
-        with pytest.raises(Unavailable, match="is full: free some space"):
+        with pytest.raises(Unavailable, match="its disk is full; free some space"):
             journal.note(a_slot("ben"), NOW)
     journal.note(a_slot("caro"), NOW)
     assert told(journal).keys() == {"ana", "caro"}

@@ -19,6 +19,7 @@ from jitcloud.model import (
     Ending,
     Happening,
     Issuing,
+    Request,
     RequestId,
     Sealed,
     Voted,
@@ -44,6 +45,18 @@ def show_trail(folder: Path, name: RequestId, say: Timeline) -> None:
         "The end is on record before the access exists.",
         f"event {fixed} fixed the deadline, event {issued} came before the credentials did",
     )
+
+
+def show_standing(folder: Path, request: Request, say: Timeline) -> None:
+    """Say that the record knows of access that was there before a grant."""
+    store, _ = config.open_record(folder)
+    try:
+        slot = None if request.places.grant is None else store.slot(request.places.grant.key)
+    finally:
+        store.close()
+    if slot is None or slot.standing is not True:
+        raise Unexpected("The record", expected="to say that it was there before", got="nothing")
+    say.tell("jitcloud", "has on record that this was there before: it is not to be taken")
 
 
 def verify(folder: Path, forged: RequestId, say: Timeline) -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 from rich.console import Console
 
 from jitcloud.cli.demo.broker import BrokerProcess, Said
+from jitcloud.cli.demo.center import Center, serving
 from jitcloud.cli.demo.scenes import Story
-from jitcloud.cli.demo.setting import Setting, prepare
+from jitcloud.cli.demo.setting import PEOPLE, Setting, prepare
 from jitcloud.cli.demo.timeline import Timeline, Unexpected
 from jitcloud.cli.exits import ExitCode
 from jitcloud.cli.leaving import nothing_behind
@@ -21,7 +22,7 @@ from jitcloud.emulators.surroundings import apart
 
 TITLE = "jitcloud demo: access that ends by itself, on an AWS of this machine's own"
 
-Prepare = Callable[[Account, str, Path], Setting]
+Prepare = Callable[[Account, str, Center, Path], Setting]
 
 
 def play(prepared: Prepare = prepare) -> int:
@@ -48,8 +49,10 @@ def _play(timeline: Timeline, left: ExitStack, prepared: Prepare) -> None:
     left.callback(aws.stop)  # before it is started: an interruption may come at any point
     aws.start()
     timeline.tell("demo", f"starts an AWS at {aws.endpoint_url}, with IAM enforced")
+    center = Center.answering(left.enter_context(serving()), PEOPLE)
+    timeline.tell("demo", f"starts an IAM Identity Center at {center.url}")
     account = Account(aws)
-    setting = prepared(account, aws.endpoint_url, folder)
+    setting = prepared(account, aws.endpoint_url, center, folder)
     timeline.tell("demo", "makes a bucket, two roles, three people and a broker's role")
     broker = BrokerProcess(folder, account.environment(setting.broker))
     left.callback(broker.stop)

@@ -10,11 +10,12 @@ from signal import SIGKILL
 from typing import TYPE_CHECKING
 
 from jitcloud import lifecycle
-from jitcloud.cli.demo import evidence, watch
+from jitcloud.cli.demo import evidence, states, watch
+from jitcloud.cli.demo.assignments import Assignments
 from jitcloud.cli.demo.broker import BrokerProcess, Said
 from jitcloud.cli.demo.forge import forge_yes
 from jitcloud.cli.demo.setting import BUCKET, KEY, READ, WRITE, Setting
-from jitcloud.cli.demo.timeline import Timeline, Unexpected
+from jitcloud.cli.demo.timeline import Timeline, Unexpected, ms
 from jitcloud.clock import utc_now
 from jitcloud.durations import format_duration
 from jitcloud.emulators.account import OK, read, write
@@ -38,9 +39,6 @@ LATE = timedelta(seconds=1)
 
 Attempt = Callable[["S3Client", str, str], str]
 
-_PATIENCE = 15.0
-_POLL = 0.25
-
 
 @dataclass(slots=True)
 class Story:
@@ -56,13 +54,17 @@ class Story:
 
     def play(self) -> None:
         """All of it. Raises ``Unexpected`` at the first thing that is not as promised."""
+        assignments = Assignments(self.setting, self.broker, self.timeline)
         self.before()
         self.at_once()
-        self.second_person()
         self.given_back()
+        assignments.begun()
+        assignments.standing()
+        assignments.overlap()
+        self.second_person()
         self.deadline_without_broker()
         self.forged()
-        self.record()
+        self.record(assignments)
 
     def before(self) -> None:
         """Nobody has anything."""
@@ -83,24 +85,6 @@ class Story:
             self._try(who, "reads a report", read, OK, by=f"{who}-reads")
         self._try("alice", "tries to change one", write, DENIED, by="alice-reads")
 
-    def second_person(self) -> None:
-        """A rule wants a colleague's yes."""
-        say = self.timeline
-        say.scene("Writing: a colleague has to say yes")
-        say.tell("alice", f"asks for {WRITE}, for {SHORT}")
-        request = self.broker.request("alice", WRITE, SHORT, "To correct March")
-        self._expect(request, State.PENDING, "alice's request to write")
-        say.tell("jitcloud", "waits for a yes: 1 of staff [writing-takes-two]")
-        say.tell("alice", "asks for credentials at once")
-        self._refused(lambda: self.broker.credentials("alice", request), Refused)
-        say.tell("alice", "approves it herself: she is in staff, too")
-        self._refused(lambda: self.broker.approve("alice", request), Refused)
-        say.showed("Nobody approves their own request.", "alice tried, and was refused")
-        self._try("alice", "tries to change a report", write, DENIED, by="alice-reads")
-        say.tell("bob", "approves it")
-        self._granted(self.broker.approve("bob", request), "alice", "alice-writes")
-        self._try("alice", "changes a report", write, OK, by="alice-writes")
-
     def given_back(self) -> None:
         """An early end takes one session, and no other of the same role."""
         say = self.timeline
@@ -112,12 +96,30 @@ class Story:
         self.broker.give_back("alice", self.asked["alice-reads"])
         said = watch.until_refused(lambda: read(s3, BUCKET, KEY), PROMPT.total_seconds())
         took = timedelta(seconds=time.monotonic() - began)
-        say.truth("alice", f"reads, {_ms(took)} after she gave it back", said, expected=DENIED)
+        say.truth("alice", f"reads, {ms(took)} after she gave it back", said, expected=DENIED)
         self._try("bob", "reads on, by the same role", read, OK, by="bob-reads")
         say.showed(
             "Giving back ends exactly one session, at once.",
-            f"denied {_ms(took)} later, while bob's session of the same role went on",
+            f"denied {ms(took)} later, while bob's session of the same role went on",
         )
+
+    def second_person(self) -> None:
+        """A rule wants a colleague's yes."""
+        say = self.timeline
+        say.scene("Writing: a colleague has to say yes")
+        say.tell("alice", f"asks for {WRITE}, for {SHORT}")
+        request = self.broker.request("alice", WRITE, SHORT, "To correct March")
+        states.expect(request, State.PENDING, "alice's request to write")
+        say.tell("jitcloud", "waits for a yes: 1 of staff [writing-takes-two]")
+        say.tell("alice", "asks for credentials at once")
+        self._refused(lambda: self.broker.credentials("alice", request), Refused)
+        say.tell("alice", "approves it herself: she is in staff, too")
+        self._refused(lambda: self.broker.approve("alice", request), Refused)
+        say.showed("Nobody approves their own request.", "alice tried, and was refused")
+        self._try("alice", "tries to change a report", write, DENIED)
+        say.tell("bob", "approves it")
+        self._granted(self.broker.approve("bob", request), "alice", "alice-writes")
+        self._try("alice", "changes a report", write, OK, by="alice-writes")
 
     def deadline_without_broker(self) -> None:
         """The broker is dead, and the deadline holds."""
@@ -125,7 +127,7 @@ class Story:
         say.scene("The broker is killed, and the deadline holds all the same")
         say.tell("carol", f"asks for {WRITE}: it waits, nobody says yes")
         waits = self.broker.request("carol", WRITE, LONG, "To correct April")
-        self._expect(waits, State.PENDING, "carol's request")
+        states.expect(waits, State.PENDING, "carol's request")
         self.asked["carol-writes"] = waits
         pid = self.broker.pid
         ended = self.broker.kill()
@@ -150,7 +152,7 @@ class Story:
         )
         self.broker.start()
         say.tell("demo", f"starts a new broker, process {self.broker.pid}, on the same record")
-        self._expect(self.broker.hasten("carol", waits), State.ACTIVE, "the forged record")
+        states.expect(self.broker.hasten("carol", waits), State.ACTIVE, "the forged record")
         say.tell("carol", "asks for credentials: the record says she is active")
         self._refused(lambda: self.broker.credentials("carol", waits), Tampered)
         self._try("carol", "tries to change a report", write, DENIED)
@@ -159,19 +161,21 @@ class Story:
         )
         say.tell("bob", "revokes it: an end needs no signature")
         ended = self.broker.revoke("bob", waits, "A yes I never gave")
-        self._expect(ended, State.ENDED, "what bob revoked")
+        states.expect(ended, State.ENDED, "what bob revoked")
         say.tell("jitcloud", "it has ended; nothing was ever handed out")
         say.showed("An end is never refused.", "even the forged record could be revoked")
 
-    def record(self) -> None:
+    def record(self, assignments: Assignments) -> None:
         """Everything is in the record, and nothing secret is."""
         say = self.timeline
         say.scene("The record")
         say.tell("bob", f"gives {READ} back, too")
         self.broker.give_back("bob", self.asked["bob-reads"])
         for name in ("alice-reads", "bob-reads", "alice-writes"):
-            self._until_ended(name)
+            request = self.asked[name]
+            states.wait_for(self.broker, request, State.ENDED, f"the grant {name}")
         self._try("bob", "reads a report", read, DENIED, by="bob-reads")
+        assignments.seen_gone()
         self.broker.stop()
         evidence.show_trail(self.setting.folder, self.asked["alice-writes"].id, say)
         evidence.verify(self.setting.folder, self.asked["carol-writes"].id, say)
@@ -185,7 +189,7 @@ class Story:
         self.timeline.truth(who, what, said, expected=expected)
 
     def _granted(self, request: Request, who: str, name: str) -> None:
-        self._expect(request, State.ACTIVE, f"{who}'s request")
+        states.expect(request, State.ACTIVE, f"{who}'s request")
         until = lifecycle.deadline(request)
         rules = request.decision.rules if request.decision is not None else ()
         self.timeline.tell("jitcloud", f"yes [{', '.join(rules)}], until {until:%H:%M:%S} UTC")
@@ -219,34 +223,16 @@ class Story:
         say.truth("alice", f"changes a report, {_around(late)}", said, expected=DENIED)
         if not timedelta(0) <= late <= LATE or last < -LATE:
             raise Unexpected("The session's end", expected="at its deadline", got=_around(late))
-        say.tell("demo", f"measured overstay: {_ms(late)} at most, by {len(answers)} tries")
+        say.tell("demo", f"measured overstay: {ms(late)} at most, by {len(answers)} tries")
         say.showed(
             "The cloud holds the deadline, even with the broker dead.",
             f"killed with SIGKILL; the session was refused {_around(late)}",
         )
 
-    def _until_ended(self, name: str) -> None:
-        give_up = time.monotonic() + _PATIENCE
-        request = self.broker.hasten("alice", self.asked[name])
-        while request.state is not State.ENDED and time.monotonic() < give_up:
-            time.sleep(_POLL)
-            request = self.broker.hasten("alice", request)
-        self._expect(request, State.ENDED, f"the grant {name}")
-        self.asked[name] = request
-
-    def _expect(self, request: Request, state: State, what: str) -> None:
-        if request.state is not state:
-            got = f"{request.state}: {request.reason}" if request.reason else request.state
-            raise Unexpected(what.capitalize(), expected=state, got=got)
-
     def _left(self, name: str) -> str:
         return format_duration(lifecycle.deadline(self.asked[name]) - utc_now())
 
 
-def _ms(length: timedelta) -> str:
-    return f"{length / timedelta(milliseconds=1):.0f} ms"
-
-
 def _around(at: timedelta) -> str:
     side = "before" if at < timedelta(0) else "after"
-    return f"{_ms(abs(at))} {side} the deadline"
+    return f"{ms(abs(at))} {side} the deadline"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jitcloud.audit import keys
+from jitcloud.cli.demo.center import Center
 from jitcloud.emulators.account import Account
 from jitcloud.model import Credentials, Privilege
 
@@ -19,7 +20,11 @@ PEOPLE = ("alice", "bob", "carol")
 _CONFIGURATION = """\
 [aws]
 endpoint_url = "{endpoint_url}"
+identity_center_url = "{identity_center_url}"
 settle = "1s" # the emulator acts on a change at once; AWS takes seconds
+
+[journal]
+path = "places"
 
 [trial]
 unsafe_act_as_anyone = true
@@ -83,13 +88,16 @@ class Setting:
     """What the story needs of its surroundings."""
 
     account: Account
+    center: Center
     folder: Path
     broker: Credentials
     everyday: Mapping[str, Credentials]
     """Each person's own AWS credentials, which may do nothing."""
 
 
-def prepare(account: Account, endpoint_url: str, folder: Path, *, boundary: bool = True) -> Setting:
+def prepare(
+    account: Account, endpoint_url: str, center: Center, folder: Path, *, boundary: bool = True
+) -> Setting:
     """Make all of it. Without ``boundary`` no session can be ended early, which a test needs."""
     document = account.arn("policy", DOCUMENT)
     roles = [account.arn("role", name) for name in (READER, WRITER)]
@@ -99,16 +107,19 @@ def prepare(account: Account, endpoint_url: str, folder: Path, *, boundary: bool
     account.target_role(READER, Privilege.READ, BUCKET, bounds)
     account.target_role(WRITER, Privilege.WRITE, BUCKET, bounds)
     account.bucket(BUCKET, {KEY: b"month,sum\n"})
-    _deploy(folder, endpoint_url, dict(zip((READ, WRITE), roles, strict=True)), document)
+    _deploy(folder, endpoint_url, center, dict(zip((READ, WRITE), roles, strict=True)), document)
     return Setting(
         account=account,
+        center=center,
         folder=folder,
         broker=account.broker(),
         everyday={name: account.person(name) for name in PEOPLE},
     )
 
 
-def _deploy(folder: Path, endpoint_url: str, roles: Mapping[str, str], document: str) -> None:
+def _deploy(
+    folder: Path, endpoint_url: str, center: Center, roles: Mapping[str, str], document: str
+) -> None:
     entitlements = (
         (READ, "Read the reports", Privilege.READ),
         (WRITE, "Change the reports", Privilege.WRITE),
@@ -119,8 +130,9 @@ def _deploy(folder: Path, endpoint_url: str, roles: Mapping[str, str], document:
         )
         for name, title, privilege in entitlements
     )
-    (folder / "jitcloud.toml").write_text(_CONFIGURATION.format(endpoint_url=endpoint_url))
-    (folder / "catalog.toml").write_text(catalog)
+    configuration = _CONFIGURATION.format(endpoint_url=endpoint_url, identity_center_url=center.url)
+    (folder / "jitcloud.toml").write_text(configuration)
+    (folder / "catalog.toml").write_text(catalog + center.entitlement)
     (folder / "people.toml").write_text(_PEOPLE)
     (folder / "policy").mkdir()
     (folder / "policy" / "rules.cedar").write_text(_RULES)

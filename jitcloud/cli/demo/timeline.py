@@ -8,7 +8,7 @@ from __future__ import annotations
 import textwrap
 import time
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from rich.console import Console
 from rich.text import Text
@@ -22,7 +22,7 @@ _INDENT = " " * (_WHEN + _WHO + 2 * len(_GAP))
 _WIDE = WIDTH - len(_INDENT)
 _NARROW = _WIDE - len(_GAP) - _SAID
 
-_STYLES = {"ok": "green", "AccessDenied": "red"}
+_STYLES = {"ok": "green", "AccessDenied": "red", "No access": "red"}
 
 
 class Unexpected(Exception):
@@ -109,3 +109,8 @@ class Timeline:
     def _print(self, text: Text) -> None:
         text.rstrip()
         self.console.print(text, soft_wrap=True)
+
+
+def ms(length: timedelta) -> str:
+    """Write a length of time in milliseconds."""
+    return f"{length / timedelta(milliseconds=1):.0f} ms"

@@ -63,10 +63,21 @@ class DenyDocument:
             return Sight(at=now, present=False, holders=frozenset())
         there = deny_text.denials_in(arn, policy)
         live = [holder for holder in slot.holders if holder.until > now]
-        seen = self._bound(arn, through, denied(there, live), began)
+        named = denied(there, live)
+        seen = self._bound(arn, through, named, began)
+        seen |= self._deleted(arn, through, _were_bound(slot, named, seen), began)
         if there.without(denials(live)) or not deny_text.is_exactly(arn, policy, there):
             seen |= {NO_REQUEST}
-        return Sight(at=now, present=bool(there or seen), holders=seen)
+        # What already says all that can be said is not written anew: that would change nothing,
+        # and the others could not be seen to be denied until it has settled again.
+        says_all = NO_REQUEST not in seen and there == deny_text.fitting(arn, live)
+        left = frozenset(holder.request for holder in live) - seen
+        return Sight(
+            at=now,
+            present=bool(there or seen),
+            holders=seen,
+            in_vain=left if says_all else frozenset(),
+        )
 
     def put(self, slot: Slot, wish: Sequence[RequestId], until: datetime) -> str | None:
         """Make the document end exactly these sessions, or as many of them as fit."""
@@ -117,6 +128,44 @@ class DenyDocument:
             if roles.get(holder.request) in {None, *plain}
             and sets.get(holder.request) in {None, *made}
         )
+
+    def _deleted(
+        self, arn: str, through: str | None, were_bound: Sequence[Holder], began: datetime
+    ) -> frozenset[RequestId]:
+        """Those whose role was seen bound by this denial, and does not exist any more.
+
+        With a permission set's last assignment in an account its role goes, and with it nothing
+        that kept sessions of it from anything. A role that exists and is not bound is another
+        matter: somebody has taken the boundary off.
+        """
+        if not were_bound:
+            return frozenset()
+        try:
+            there = {sso_roles.permission_set_of(name) for name in self._made(arn, through, began)}
+        except CloudRefused:
+            return frozenset()  # who may not look does not know
+        return frozenset(
+            holder.request
+            for holder in were_bound
+            if isinstance(whose := subject(holder), SsoUser) and whose.permission_set not in there
+        )
+
+    def _made(self, arn: str, through: str | None, began: datetime) -> Iterator[str]:
+        """The names of all roles in the account that permission sets are."""
+        iam = self.clients.iam(parse_arn(arn).partition, through)
+        marker: str | None = None
+        while True:
+            self._still_in_time(began)
+            with translated("iam:ListRoles"):
+                page = iam.list_roles(
+                    PathPrefix=sso_roles.PATH,
+                    MaxItems=1000,
+                    **({} if marker is None else {"Marker": marker}),
+                )
+            yield from (role["RoleName"] for role in page["Roles"])
+            marker = page.get("Marker")
+            if not page.get("IsTruncated") or marker is None:
+                return
 
     def _roles(
         self, arn: str, through: str | None, path: str | None, began: datetime
@@ -197,6 +246,14 @@ def _found(wanted: set[str], names: Iterable[str | None]) -> set[str]:
             if not missing:
                 break
     return wanted - missing
+
+
+def _were_bound(
+    slot: Slot, named: Sequence[Holder], bound: frozenset[RequestId]
+) -> tuple[Holder, ...]:
+    """Whom the document names and binds no more, of those that it was last seen to bind."""
+    before = (slot.seen.holders if slot.seen is not None else None) or frozenset()
+    return tuple(h for h in named if h.request in before and h.request not in bound)
 
 
 def _where(slot: Slot) -> tuple[str, str | None]:

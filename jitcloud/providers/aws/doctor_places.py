@@ -108,8 +108,8 @@ def _strangers(examination: Examination, about: str, area: Area) -> Iterator[Fin
             about=about,
             what=f"{leaked} are there{more} without a grant that the record knows.",
             costs="They have access that nobody allowed here, and no end of it is known.",
-            remedy="See who they are with `jitcloud reconcile --dry-run`, which can end that. If"
-            " others may give access there, say exclusive = false.",
+            remedy="See who they are with `jitcloud reconcile --dry-run`, and end it with"
+            " --end-leaked; or, if others may give access there, say exclusive = false.",
         )
     elif after is not None:
         yield Finding(

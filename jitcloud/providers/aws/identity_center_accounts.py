@@ -16,9 +16,9 @@ from jitcloud.errors import CloudRefused, Refused, Throttled
 from jitcloud.providers.aws.clients import Clients, translated
 from jitcloud.providers.aws.facts import REMEMBERED
 from jitcloud.providers.aws.identity_center_target import Target
-from jitcloud.providers.aws.organization_pages import DENIED, Pages, Pause, Told
+from jitcloud.providers.aws.organization_account import Account, Told, read
+from jitcloud.providers.aws.organization_pages import DENIED, Pages, Pause
 from jitcloud.providers.aws.remembered import Remembered
-from jitcloud.text import printable
 
 MOST_ACCOUNTS = 200
 """How many accounts one ask may come to."""
@@ -31,38 +31,6 @@ MOST_UNITS = 50
 
 DEEPEST = 5
 """How many levels of units there can be below a root (quotas of Organizations)."""
-
-
-# https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_accounts_account_state.html
-_STATES = {
-    "CLOSED": "closed",
-    "PENDING_ACTIVATION": "not in use yet",
-    "PENDING_CLOSURE": "being closed",
-    "SUSPENDED": "suspended",
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
-    """An account of the organization."""
-
-    id: str
-    state: str
-    """As Organizations says it; empty where it does not."""
-    management: str
-    """The organization's management account."""
-    paths: tuple[tuple[str, ...], ...] = ()
-    """The root and the units that it is in, outermost first; empty where that was not told."""
-
-    @property
-    def said(self) -> str:
-        """Its state in words."""
-        return _STATES.get(self.state, printable(self.state))
-
-    @property
-    def is_active(self) -> bool:
-        """Whether it is in use. Where that is not told, Identity Center says no in time."""
-        return self.state in {"ACTIVE", ""}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,21 +234,5 @@ class Accounts:
         return Pages(self.clients, target.partition, target.account_role, self.pause)
 
     def _keep(self, target: Target, told: Told, now: datetime) -> Account:
-        account = _account(told)
+        account = read(told)
         return self._known.put((target.account_role, account.id), now, account)
-
-
-def _account(told: Told) -> Account:
-    # "Status" was to be retired in September 2026, and older SDKs know no "State".
-    return Account(
-        id=told["Id"],
-        state=told.get("State") or told.get("Status") or "",
-        # Its ARN is arn:aws:organizations::MANAGEMENT:account/ORGANIZATION/ACCOUNT.
-        management=told["Arn"].split(":")[4],
-        paths=tuple(_units(path) for path in told.get("Paths", ())),
-    )
-
-
-def _units(path: str) -> tuple[str, ...]:
-    """The root and the units in a path as Organizations writes it, ``o-…/r-…/ou-…/ACCOUNT/``."""
-    return tuple(part for part in path.split("/") if part.startswith(("r-", "ou-")))

@@ -1,7 +1,8 @@
 """What is left of the two things that Identity Center limits: calls, and operations under way.
 
-Counted is what was really done. What a turn was given for is set aside until the thread that has
-the turn does it, or asks for another turn: it drives one place at a time.
+What is really done is counted. What a turn was given for is set aside until the thread that has
+the turn does it, or asks for another one: a thread drives one place at a time.
+Neither class is safe for threads; whoever has them locks them.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ _NONE = timedelta(0)
 
 FIRST_PAUSE = timedelta(seconds=1)
 LAST_PAUSE = timedelta(minutes=1)
-"""For how long nobody calls after AWS has throttled a call: doubling while it goes on."""
+"""For how long nobody calls once AWS has throttled a call: doubling while it goes on."""
 
 PROMISED = timedelta(seconds=30)
 """After this a thread that had a turn is taken to have died with it."""
@@ -28,34 +29,28 @@ class _Promise:
 
 
 class Calls:
-    """A bucket that fills at a rate. Not safe for threads: whoever owns it locks it.
+    """A bucket that fills at a rate, and holds as much as comes in a second but one call.
 
-    The generic cell rate algorithm, in whole microseconds: what AWS counts is not missed by a
-    rounding. One call of a second's worth is kept back, for clocks do not agree on a second.
+    The generic cell rate algorithm, in whole microseconds, so that no rounding lets one call more
+    through than AWS counts; the one that is kept back is for what else AWS may count.
     """
 
     def __init__(self, rate: int) -> None:
-        """Begin with a full one."""
+        """Begin with a full one that fills with ``rate`` calls a second."""
         self._each = timedelta(seconds=1) / rate
         self._most = self._each * max(1, rate - 1)
-        self._spent_until: datetime | None = None
-        """When it is full again."""
+        self._full_at: datetime | None = None
         self._promises: dict[int, _Promise] = {}
         self._pause = FIRST_PAUSE
-        self.held_until: datetime | None = None
-        """Until when AWS is left alone."""
+        self._held_until: datetime | None = None
 
     def left(self, now: datetime) -> int:
         """How many calls may be made now, besides those promised."""
-        if self.held_until is not None and now < self.held_until <= now + LAST_PAUSE:
-            return 0
-        return (self._most - self._spent(now)) // self._each
+        return 0 if self._hold(now) else (self._most - self._spent(now)) // self._each
 
     def left_at(self, calls: int, now: datetime) -> datetime:
         """When so many may be made."""
-        at = now + self._spent(now) + self._each * calls - self._most
-        held = self.held_until
-        return max(at, now if held is None else min(held, now + LAST_PAUSE))
+        return now + max(self._hold(now), self._spent(now) + self._each * calls - self._most)
 
     def promise(self, calls: int, now: datetime) -> None:
         """Set some aside for this thread."""
@@ -64,13 +59,10 @@ class Calls:
 
     def refund(self, now: datetime) -> None:
         """Take back what this thread, and those that have died, did not use."""
-        gone = [
-            thread
-            for thread, promise in self._promises.items()
-            if thread == threading.get_ident() or not _NONE <= now - promise.at < PROMISED
-        ]
-        for thread in gone:
-            self._spend(-self._promises.pop(thread).left, now)
+        for thread, promise in list(self._promises.items()):
+            if thread == threading.get_ident() or not _NONE <= now - promise.at < PROMISED:
+                del self._promises[thread]
+                self._spend(-promise.left, now)
 
     def take(self, now: datetime) -> None:
         """Count a call: of those set aside for this thread, or one more."""
@@ -81,22 +73,26 @@ class Calls:
             self._spend(1, now)
 
     def pause(self, now: datetime) -> None:
-        """Let nobody call for a moment."""
-        self.held_until = now + self._pause
+        """AWS has throttled a call: let nobody call for a moment."""
+        self._held_until = now + self._pause
         self._pause = min(2 * self._pause, LAST_PAUSE)
 
     def go_on(self) -> None:
         """AWS has answered: the next pause is a short one again."""
         self._pause = FIRST_PAUSE
 
+    # A clock that was set back must not keep everybody out until it is as late again.
+
+    def _hold(self, now: datetime) -> timedelta:
+        left = _NONE if self._held_until is None else self._held_until - now
+        return left if _NONE < left <= LAST_PAUSE else _NONE
+
     def _spent(self, now: datetime) -> timedelta:
-        if self._spent_until is None:
-            return _NONE
-        # A clock that was set back must not keep everybody out until it is as late again.
-        return min(max(_NONE, self._spent_until - now), LAST_PAUSE)
+        left = _NONE if self._full_at is None else self._full_at - now
+        return min(max(_NONE, left), LAST_PAUSE)
 
     def _spend(self, calls: int, now: datetime) -> None:
-        self._spent_until = now + max(_NONE, self._spent(now) + self._each * calls)
+        self._full_at = now + max(_NONE, self._spent(now) + self._each * calls)
 
 
 # ── What is under way ────────────────────────────────────────────────────────────────────────
@@ -114,17 +110,17 @@ CLOSE = 0.9
 MANY = 3
 """How often all lines must be wanted for a try to be worth what it may cost."""
 
+DOUBT = timedelta(minutes=1)
+"""How often it is doubted that operations still take as long."""
+
 ODD = 3
 """What takes so many times as long as is guessed is stuck, and says nothing of others."""
 
-DOUBT = timedelta(minutes=1)
-"""How often it is doubted that they still take as long."""
+STUCK_FOR = timedelta(seconds=75)
+"""How long one that is stuck still counts once AWS has said so; it is asked after sooner."""
 
 FORGET = timedelta(minutes=15)
-"""Whatever is not asked after for so long is over, or nobody's here."""
-
-SEEN_RUNNING = timedelta(seconds=75)
-"""How long one that is stuck counts as under way still; it is asked after sooner."""
+"""What nobody has asked after for so long is over, or nobody's here."""
 
 MOST_KNOWN = 1000
 
@@ -135,80 +131,85 @@ SLACK = timedelta(milliseconds=5)
 @dataclass(slots=True)
 class _Operation:
     begun_at: datetime
-    running_until: datetime
+    stuck_until: datetime
+
+    def until(self, takes: timedelta) -> datetime:
+        return max(self.begun_at + takes, self.stuck_until)
+
+    def counts(self, now: datetime, takes: timedelta) -> bool:
+        return self.begun_at <= now < self.until(takes)
 
 
 @dataclass(slots=True)
-class _Line:
+class _Begin:
     at: datetime
     tries: timedelta | None
-    """How long they must take at the most, for AWS to take on this one."""
+    """If AWS takes it on, operations take no longer than this."""
 
 
 class Lines:
-    """How many operations may be begun. Not safe for threads either.
+    """How many more operations AWS takes on.
 
-    AWS does not say when one is over, only, when asked, whether it is. So it counts as over once
-    it has lasted for as long as they take: a guess, from what AWS says when it is asked, and from
-    whether it takes on more. It begins low, for only one that is too low shows by itself; later
-    one is begun too early now and then, to find out whether the guess is too high.
+    It does not say when one is over, only, when asked, whether it is. So one counts as over once
+    it has lasted for as long as they take. That is a guess, from what AWS says when it is asked
+    and from whether it takes on more. It begins low, because only one that is too low shows by
+    itself; later one is begun too early now and then, to find out whether the guess is too high.
     """
 
     def __init__(self, most: int) -> None:
-        """Begin with nothing under way."""
+        """Begin with nothing under way, and allow so many at a time."""
         self._most = most
         self._known: dict[str, _Operation] = {}
-        self._promised: dict[int, _Line] = {}
-        self.takes = SHORTEST
-        """The guess."""
+        self._promises: dict[int, _Begin] = {}
+        self._takes = SHORTEST
         self._longer_than = _NONE
-        """What they have been seen to take longer than."""
-        self.is_learnt = False
-        """Whether the end of any has been seen."""
+        """What they were seen to take longer than."""
         self._doubted_at: datetime | None = None
+        self.is_learnt = False
+        """Whether any was seen to end."""
 
     def free(self, now: datetime, *, tries: bool = False) -> int:
-        """How many more may be begun now, besides those promised; or would, if the try holds."""
-        takes = self._try if tries else self.takes
-        known = sum(self._counts(one, now, takes) for one in self._known.values())
-        return self._most - len(self._promised) - known
-
-    def counts(self, name: str, now: datetime) -> bool:
-        """Whether it counts as under way."""
-        one = self._known.get(name)
-        return one is not None and self._counts(one, now, self.takes)
+        """How many more may be begun, besides those promised; with ``tries``, as a try."""
+        takes = self._try if tries else self._takes
+        known = sum(one.counts(now, takes) for one in self._known.values())
+        return self._most - len(self._promises) - known
 
     def free_at(self, ahead: int, now: datetime, *, tries: bool = False) -> datetime:
-        """When one more may be begun, after so many that wait for longer."""
-        takes = self._try if tries else self.takes
-        ends = [_until(one, takes) for one in self._known.values()]
-        ends += [line.at + takes for line in self._promised.values()]
-        last = heapq.nlargest(self._most, (max(end, now) for end in ends))
-        frees = sorted(last + [now] * (self._most - len(last)))
+        """When one more may be begun, after so many that have waited for longer."""
+        takes = self._try if tries else self._takes
+        ends = [one.until(takes) for one in self._known.values()]
+        ends += [begin.at + takes for begin in self._promises.values()]
+        busy = heapq.nlargest(self._most, (end for end in ends if end > now))
+        frees = sorted([now] * (self._most - len(busy)) + busy)
         rounds, line = divmod(ahead, self._most)
         return frees[line] + rounds * takes + SLACK
 
+    def counts(self, name: str, now: datetime) -> bool:
+        """Whether an operation counts as under way."""
+        one = self._known.get(name)
+        return one is not None and one.counts(now, self._takes)
+
     def wants_try(self, waiting: int) -> bool:
-        """Whether it is worth finding out if they take less than it is guessed."""
-        if waiting < MANY * self._most or any(line.tries for line in self._promised.values()):
+        """Whether it is worth finding out if operations take less than it is guessed."""
+        if waiting < MANY * self._most or any(begin.tries for begin in self._promises.values()):
             return False
-        return self.takes > SHORTEST and self._longer_than < self.takes * CLOSE
+        return self._takes > SHORTEST and self._longer_than < self._takes * CLOSE
 
     def promise(self, now: datetime, *, tries: bool = False) -> None:
         """Set one aside for this thread."""
-        self._promised[threading.get_ident()] = _Line(now, self._try if tries else None)
+        self._promises[threading.get_ident()] = _Begin(now, self._try if tries else None)
 
     def refund(self, now: datetime) -> None:
         """Take back what this thread, and those that have died, did not use."""
-        for thread, line in list(self._promised.items()):
-            if thread == threading.get_ident() or not _NONE <= now - line.at < PROMISED:
-                del self._promised[thread]
+        for thread, begin in list(self._promises.items()):
+            if thread == threading.get_ident() or not _NONE <= now - begin.at < PROMISED:
+                del self._promises[thread]
 
     def begin(self, name: str, begun_at: datetime) -> None:
         """Count one that has begun."""
-        line = self._promised.pop(threading.get_ident(), None)
-        if line is not None and line.tries is not None:
-            self.takes = min(self.takes, line.tries)
+        promise = self._promises.pop(threading.get_ident(), None)
+        if promise is not None and promise.tries is not None:
+            self._takes = min(self._takes, promise.tries)
         if len(self._known) >= MOST_KNOWN:
             del self._known[next(iter(self._known))]
         self._known[name] = _Operation(begun_at, begun_at)
@@ -217,58 +218,46 @@ class Lines:
         """AWS says that it is under way."""
         one = self._known.setdefault(name, _Operation(begun_at, begun_at))
         lasts = now - begun_at
-        if lasts >= self.takes * ODD and self.is_learnt:
-            one.running_until = now + SEEN_RUNNING
-        elif lasts >= self.takes:
+        if lasts >= self._takes * ODD and self.is_learnt:
+            one.stuck_until = now + STUCK_FOR
+        elif lasts >= self._takes:
             self._longer(lasts)
 
     def end(self, name: str, begun_at: datetime, now: datetime, *, known: bool) -> None:
-        """AWS says that it is over, or (not ``known``) that there is no such operation."""
+        """AWS says that it is over, or (not ``known``) that it knows of none."""
         self._known.pop(name, None)
         if not known:
             return
         self.is_learnt = True
         took = max(now - begun_at, SHORTEST)
-        if took < self.takes:
-            # Nobody knows since when it was over: they take no longer than this, but for some.
-            self.takes = (self.takes + took) / 2
-            self._longer_than = min(self._longer_than, self.takes * CLOSE)
+        if took < self._takes:
+            # Since when it was over nobody knows, and others may take longer than this one.
+            self._takes = (self._takes + took) / 2
+            self._longer_than = min(self._longer_than, self._takes * CLOSE)
 
     def refuse(self) -> bool:
         """AWS takes on no more; return whether that is because they take longer than it seemed."""
-        line = self._promised.pop(threading.get_ident(), None)
-        if line is not None and line.tries is not None:
-            self._longer_than = max(self._longer_than, line.tries)
+        promise = self._promises.pop(threading.get_ident(), None)
+        if promise is not None and promise.tries is not None:
+            self._longer_than = max(self._longer_than, promise.tries)
             return True
-        if len(self._known) < self._most or self.takes >= LONGEST:
+        if len(self._known) < self._most or self._takes >= LONGEST:
             return False
-        self._longer(self.takes)
+        self._longer(self._takes)
         return True
 
     def forget(self, now: datetime) -> None:
-        """Drop what nobody asks after, and doubt now and then what is known."""
-        old = [
-            name
-            for name, one in self._known.items()
-            if not -FORGET < now - max(one.begun_at, one.running_until) < FORGET
-        ]
-        for name in old:
-            del self._known[name]
+        """Drop what nobody asks after, and now and then doubt what is known."""
+        for name, one in list(self._known.items()):
+            if abs(now - one.until(_NONE)) >= FORGET:
+                del self._known[name]
         if self._doubted_at is None or not _NONE <= now - self._doubted_at < DOUBT:
             self._longer_than, self._doubted_at = self._longer_than * CLOSE * CLOSE, now
 
-    def _longer(self, than: timedelta) -> None:
-        self._longer_than = min(than, LONGEST)
-        self.takes = min(max(than * LONGER, self.takes), LONGEST)
-
     @property
     def _try(self) -> timedelta:
-        return max(SHORTEST, (self._longer_than + self.takes) / 2)
+        return max(SHORTEST, (self._longer_than + self._takes) / 2)
 
-    @staticmethod
-    def _counts(one: _Operation, now: datetime, takes: timedelta) -> bool:
-        return one.begun_at <= now < _until(one, takes)
-
-
-def _until(one: _Operation, takes: timedelta) -> datetime:
-    return max(one.begun_at + takes, one.running_until)
+    def _longer(self, than: timedelta) -> None:
+        self._longer_than = min(than, LONGEST)
+        self._takes = min(max(than * LONGER, self._takes), LONGEST)

@@ -160,6 +160,9 @@ class SetsFacts:
         except Throttled:
             self.pace.throttled(clock(), begins=False)
             raise
+        except CloudRefused:
+            self.pace.answered()
+            raise
         self.pace.answered()
 
 

@@ -1,11 +1,13 @@
 """When a place in Identity Center may be driven, so that all of them share what AWS allows.
 
-AWS takes 20 calls a second of the API as a whole, and has 10 assignments under way at a time.
+AWS takes 20 calls a second of the API as a whole, and has ten assignments under way at a time.
 https://docs.aws.amazon.com/singlesignon/latest/userguide/limits.html#ssothrottlelimits
-Whoever cannot go at once is told when to come back, and has the turn then: what waits is put off
-once, or twice where less can be done meanwhile than it seemed, and not again and again.
 
-Nothing here is on record. After a restart all may go at once, AWS throttles what is too much, and
+Whoever cannot go at once is told when to come back, and has the turn then: it is put off once or
+twice, not again and again. Who goes next is decided by what can be done when somebody comes, so
+that nothing stands idle while anybody waits.
+
+Nothing here is on record. After a restart all may go at once; AWS throttles what is too much, and
 that is learnt from.
 """
 
@@ -14,87 +16,44 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from enum import Enum, IntEnum, auto
+from enum import Enum, auto
 from itertools import count
 from threading import Lock, get_ident
 
-from jitcloud.model import Slot, SlotKey
+from jitcloud.model import SlotKey
 from jitcloud.providers.aws.identity_center_budget import Calls, Lines
+from jitcloud.providers.aws.identity_center_errands import Errand, Rank
 
 SLICE = timedelta(milliseconds=500)
 """In steps of this calls are booked ahead."""
 
 HORIZON = timedelta(minutes=2)
-"""Nobody is put off for longer at once: by then more may be possible than it seems now."""
+"""Nobody is put off for longer at once: more may be possible by then than it seems now."""
 
 FIRST_HORIZON = timedelta(seconds=6)
-"""The same, as long as nobody knows how long anything takes: by then the first is asked after."""
-
-GHOST = timedelta(seconds=90)
-"""Whoever has not come back so long after their time will not: some are swept once a minute."""
-
-AHEAD = timedelta(seconds=2)
-"""For whom the turn has come, and who has not come, is given way for as long as this."""
+"""The same while nobody knows how long anything takes: by then the first was asked after."""
 
 SOON = timedelta(seconds=1)
-"""When whoever AWS has refused is expected again: the first retry of the core."""
+"""When whoever AWS has throttled is expected again: after the first retry of the core."""
+
+AHEAD = timedelta(seconds=2)
+"""For so long whoever has the turn, and has not come, is given way to."""
+
+GHOST = timedelta(seconds=90)
+"""Whoever has not come so long after their time will not: some are swept once a minute."""
 
 MOST_WAITING = 2000
-"""How many may have a time of their own. Those beyond come back when the last of them does."""
+"""How many may have a time of their own. Those beyond wait for no turn, and come back later."""
 
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _FAR = timedelta(hours=1)
 
 
-class Rank(IntEnum):
-    """Whose turn comes first."""
-
-    FREES = 0
-    """Asks after something under way that may be over, and keeps others out as long as it seems
-    not to be."""
-    ENDS = 1
-    """Takes access away."""
-    LOOKS = 2
-    """Asks what has become of it."""
-    GRANTS = 3
-    """Lets somebody in: not while any removal waits."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Errand:
-    """What driving a place will take."""
-
-    rank: Rank
-    calls: int
-    begins: bool = False
-    """Whether it is likely to begin something that AWS does in its own time."""
-    after: str = ""
-    """The operation that it asks after."""
-
-
-def errand(slot: Slot, *, removes: bool) -> Errand:
-    """What driving a slot is likely to take, from what is on record of it."""
-    seen, told = slot.seen, slot.landed_by
-    if slot.operation is not None:
-        return Errand(rank=Rank.LOOKS, calls=1, after=slot.operation.id)
-    if slot.claim is not None:
-        # Its driver has died, and may have begun something: that must be found first.
-        return Errand(rank=Rank.ENDS if removes else Rank.LOOKS, calls=2)
-    fresh = seen is not None and (told is None or seen.at >= told)
-    present = seen is not None and seen.present
-    if not removes:
-        if fresh and present:
-            return Errand(rank=Rank.LOOKS, calls=1)
-        return Errand(rank=Rank.GRANTS, calls=2, begins=True)
-    # Something that is not there, that AWS says it has removed or that is not ours is looked at.
-    if slot.standing or not present or not (fresh or slot.attempts):
-        return Errand(rank=Rank.LOOKS, calls=1)
-    return Errand(rank=Rank.ENDS, calls=2 if slot.attempts else 1, begins=True)
-
-
 class _Way(Enum):
+    """How somebody may go."""
+
     FREE = auto()
-    TRIES = auto()
+    TRY = auto()
     """As if operations took less than it is guessed, to find out."""
 
 
@@ -102,14 +61,12 @@ class _Way(Enum):
 class _Booking:
     key: SlotKey
     number: int
-    """Who has waited longer has a lower one."""
+    """Whoever has waited for longer has a lower one."""
     at: datetime
     errand: Errand
     tries: bool = False
-    """Whether it comes early, to find out how long operations take."""
 
     def goes_before(self, number: int, rank: Rank) -> bool:
-        """Whether its turn comes before that of whoever has this number and rank."""
         return (self.errand.rank, self.number) < (rank, number)
 
 
@@ -122,18 +79,19 @@ class Pace:
         self._calls = Calls(rate)
         self._lines = Lines(outstanding)
         self._room = max(1, int(rate * SLICE.total_seconds()))
+        """How many calls one slice takes."""
+        self._numbers = count()
         self._bookings: dict[SlotKey, _Booking] = {}
         self._taken: dict[int, Counter[Rank]] = {}
         """How many calls are booked, or were made, by slice and rank."""
         self._gone: dict[int, _Booking] = {}
         """Who went last, by thread."""
         self._forgot_at: datetime | None = None
-        self._numbers = count()
 
     # ── Who may go ───────────────────────────────────────────────────────────────────────────
 
     def turn(self, key: SlotKey, errand: Errand, now: datetime) -> datetime:
-        """Say when a place may be driven: now, or later; see ``Paced``."""
+        """Say when a place may be driven: now, or later; see ``ports.Paced``."""
         with self._lock:
             self._forget(now)
             self._calls.refund(now)
@@ -141,21 +99,22 @@ class Pace:
             errand = self._ranked(errand, now)
             mine = self._bookings.get(key)
             way = self._way(mine, errand, now)
-            if way is not None:
-                self._gone[get_ident()] = _Booking(key, self._cancel(key), now, errand)
-                self._count(now, errand)
-                self._calls.promise(errand.calls, now)
-                if errand.begins:
-                    self._lines.promise(now, tries=way is _Way.TRIES)
-                return now
-            at = self._book(key, self._cancel(key), errand, now)
-            return min(at, now + (HORIZON if self._lines.is_learnt else FIRST_HORIZON))
+            number = self._cancel(key)
+            if way is None:
+                horizon = HORIZON if self._lines.is_learnt else FIRST_HORIZON
+                return min(self._book(key, number, errand, now), now + horizon)
+            self._gone[get_ident()] = _Booking(key, number, now, errand)
+            self._count(now, errand)
+            self._calls.promise(errand.calls, now)
+            if errand.begins:
+                self._lines.promise(now, tries=way is _Way.TRY)
+            return now
 
     def _ranked(self, errand: Errand, now: datetime) -> Errand:
-        frees = errand.after and self._lines.counts(errand.after, now)
+        frees = bool(errand.after) and self._lines.counts(errand.after, now)
         if not frees or self._lines.free(now) > 0:
             return errand
-        return Errand(rank=Rank.FREES, calls=errand.calls, after=errand.after)
+        return replace(errand, rank=Rank.FREES)
 
     def _way(self, mine: _Booking | None, errand: Errand, now: datetime) -> _Way | None:
         """How it may go now; None when it may not."""
@@ -176,7 +135,7 @@ class Pace:
         if not errand.begins or self._lines.free(now) > sum(other.begins for other in ahead):
             return _Way.FREE
         tries = mine is not None and mine.tries and self._lines.free(now, tries=True) > 0
-        return _Way.TRIES if tries else None
+        return _Way.TRY if tries else None
 
     def _removal_waits(self) -> bool:
         return any(other.errand.rank is Rank.ENDS for other in self._bookings.values())
@@ -184,9 +143,8 @@ class Pace:
     # ── Who comes back when ──────────────────────────────────────────────────────────────────
 
     def _book(self, key: SlotKey, number: int, errand: Errand, now: datetime) -> datetime:
-        known = self._bookings.values()
+        known, tries = self._bookings.values(), False
         at = self._calls.left_at(errand.calls, now)
-        tries = False
         if errand.rank is Rank.GRANTS:
             at = max([at, *(other.at for other in known if other.errand.rank is Rank.ENDS)])
         if errand.begins:
@@ -196,23 +154,26 @@ class Pace:
             at = max(at, self._lines.free_at(ahead, now, tries=tries))
         while at <= now or self._is_full(at, errand):
             at = _EPOCH + (_slice(at) + 1) * SLICE
-        if len(self._bookings) < MOST_WAITING:
-            self._keep(_Booking(key, number, at, errand, tries))
+        self._keep(_Booking(key, number, at, errand, tries))
         return at
-
-    def _keep(self, booking: _Booking) -> None:
-        self._bookings[booking.key] = booking
-        self._count(booking.at, booking.errand)
 
     def _is_full(self, at: datetime, errand: Errand) -> bool:
         taken = self._taken.get(_slice(at))
         if taken is None:
             return False
         others = sum(calls for rank, calls in taken.items() if rank <= errand.rank)
-        return others + errand.calls > self._room
+        return others > 0 and others + errand.calls > self._room
 
-    def _count(self, at: datetime, errand: Errand) -> None:
-        self._taken.setdefault(_slice(at), Counter())[errand.rank] += errand.calls
+    def _keep(self, booking: _Booking) -> None:
+        if len(self._bookings) >= MOST_WAITING:
+            # A removal is never the one that nobody knows of.
+            grants = (b.key for b in self._bookings.values() if b.errand.rank is Rank.GRANTS)
+            other = next(grants, None)
+            if other is None or booking.errand.rank is Rank.GRANTS:
+                return
+            self._cancel(other)
+        self._bookings[booking.key] = booking
+        self._count(booking.at, booking.errand)
 
     def _cancel(self, key: SlotKey) -> int:
         """Give up a booking; return its number, or a new one for whoever has none."""
@@ -224,17 +185,24 @@ class Pace:
             taken[booking.errand.rank] -= booking.errand.calls
         return booking.number
 
+    def _count(self, at: datetime, errand: Errand) -> None:
+        self._taken.setdefault(_slice(at), Counter())[errand.rank] += errand.calls
+
     def _forget(self, now: datetime) -> None:
-        """Drop who will not come back, once in a while."""
+        """Drop who will not come back, and what is past, once in a while."""
         if self._forgot_at is not None and timedelta(0) <= now - self._forgot_at < AHEAD:
             return
         self._forgot_at = now
         self._lines.forget(now)
-        for number in [number for number in self._taken if number < _slice(now)]:
-            del self._taken[number]
         for booking in list(self._bookings.values()):
             if not -_FAR < now - booking.at < GHOST:
                 self._cancel(booking.key)
+        for thread, gone in list(self._gone.items()):
+            if not timedelta(0) <= now - gone.at < GHOST:
+                del self._gone[thread]
+        for number in list(self._taken):
+            if not _slice(now) <= number < _slice(now + 2 * _FAR):
+                del self._taken[number]
 
     # ── What was done ────────────────────────────────────────────────────────────────────────
 
@@ -249,11 +217,11 @@ class Pace:
             self._calls.go_on()
 
     def throttled(self, now: datetime, *, begins: bool) -> None:
-        """AWS takes no more calls; or of those that begin something (``begins``), no more."""
+        """AWS takes no more calls; or, of those that begin something (``begins``), no more."""
         with self._lock:
             gone = self._gone.pop(get_ident(), None)
-            if gone is not None and len(self._bookings) < MOST_WAITING:
-                # It comes back soon, and has not lost its number.
+            if gone is not None:
+                # It waits still, and has not lost its number.
                 self._keep(replace(gone, at=now + SOON))
             if not (begins and self._lines.refuse()):
                 self._calls.pause(now)
@@ -269,7 +237,7 @@ class Pace:
             self._lines.runs(operation, begun_at, now)
 
     def ended(self, operation: str, begun_at: datetime, now: datetime, *, known: bool) -> None:
-        """An operation is over, says AWS; or (not ``known``) that it knows of none."""
+        """AWS says that an operation is over; or (not ``known``) that it knows of none."""
         with self._lock:
             self._lines.end(operation, begun_at, now, known=known)
 

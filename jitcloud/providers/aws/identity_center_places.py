@@ -65,6 +65,15 @@ def _id(arn: str) -> str:
     return arn.rpartition("/")[2].lower()
 
 
+# ── As it is asked for ───────────────────────────────────────────────────────────────────────
+
+About = tuple[str, str, str, str]
+"""Account, permission set, type and id of the principal, in small letters: one assignment."""
+
+Way = tuple[str, str | None]
+"""The region of an instance, and the role by which it is reached."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Where:
     """The ``where`` of a place or an area, read. Of an area, the principal is empty."""
@@ -73,21 +82,19 @@ class Where:
     region: str
     permission_set: str
     account: str
-    through: str | None
     principal_type: str
     principal: str
+    through: str | None
 
     @property
-    def way(self) -> tuple[str, str | None]:
+    def way(self) -> Way:
         """By which way it is reached."""
         return self.region, self.through
 
     @property
-    def about(self) -> tuple[str, str, str, str]:
-        """What tells it from others of the instance, in small letters."""
-        named = (self.account, self.permission_set, self.principal_type, self.principal)
-        account, permission_set, kind, principal = (text.lower() for text in named)
-        return account, permission_set, kind, principal
+    def about(self) -> About:
+        """Which assignment is meant."""
+        return about(self.target)
 
     @property
     def target(self) -> dict[str, str]:
@@ -110,7 +117,14 @@ def read(where: Mapping[str, object]) -> Where:
         region=str(where["region"]),
         permission_set=str(where["permission_set_arn"]),
         account=str(where["account"]),
-        through=None if through is None else str(through),
         principal_type=str(where.get("principal_type", "")),
         principal=str(where.get("principal_id", "")),
+        through=None if through is None else str(through),
     )
+
+
+def about(told: Mapping[str, object], account: str = "TargetId") -> About:
+    """Which assignment AWS tells of; lists call the account otherwise than statuses do."""
+    names = (account, "PermissionSetArn", "PrincipalType", "PrincipalId")
+    where, permission_set, kind, principal = (str(told.get(name, "")).lower() for name in names)
+    return where, permission_set, kind, principal

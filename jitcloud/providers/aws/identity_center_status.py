@@ -13,6 +13,7 @@ from typing import Literal
 from botocore import xform_name
 
 from jitcloud.model import Followed, Progress
+from jitcloud.providers.aws.identity_center_places import About, about
 from jitcloud.text import printable
 
 Verb = Literal["put", "remove"]
@@ -25,6 +26,7 @@ _LONGEST = 300
 class Words:
     """What the API calls the one and the other."""
 
+    verb: str
     describe: str
     """The operation that tells one status …"""
     list: str
@@ -47,8 +49,9 @@ class Words:
         return xform_name(self.list)
 
 
-def _words(noun: str) -> Words:
+def _words(verb: str, noun: str) -> Words:
     return Words(
+        verb=verb,
         describe=f"DescribeAccountAssignment{noun}Status",
         list=f"ListAccountAssignment{noun}Status",
         request=f"AccountAssignment{noun}RequestId",
@@ -57,7 +60,10 @@ def _words(noun: str) -> Words:
     )
 
 
-WORDS: Mapping[Verb, Words] = {"put": _words("Creation"), "remove": _words("Deletion")}
+WORDS: Mapping[Verb, Words] = {
+    "put": _words("Create", "Creation"),
+    "remove": _words("Delete", "Deletion"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +74,8 @@ class Status:
     """IN_PROGRESS, SUCCEEDED or FAILED."""
     id: str
     created_at: datetime | None
-    about: tuple[str, str, str, str]
-    """Account, permission set, type and id of the principal, in small letters."""
+    about: About
+    """Which assignment it is of. In a list, AWS does not say."""
     reason: str
 
     @property
@@ -91,15 +97,13 @@ class Status:
 
 
 def read(told: Mapping[str, object]) -> Status:
-    """Read a status as AWS answers it; of a list, it names no assignment."""
+    """Read a status as AWS answers it."""
     created_at = told.get("CreatedDate")
-    names = ("TargetId", "PermissionSetArn", "PrincipalType", "PrincipalId")
-    account, permission_set, kind, principal = (str(told.get(name, "")).lower() for name in names)
     return Status(
         state=str(told.get("Status", "")),
         id=str(told.get("RequestId", "")),
         created_at=created_at if isinstance(created_at, datetime) else None,
-        about=(account, permission_set, kind, principal),
+        about=about(told),
         reason=str(told.get("FailureReason", "")),
     )
 

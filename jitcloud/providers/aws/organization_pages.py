@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
-from typing import Any
 
 from jitcloud.errors import CloudRefused, Throttled
 from jitcloud.providers.aws.clients import CALL, Clients, SdkClient, translated
+from jitcloud.providers.aws.organization_account import Told
 
 MOST_PAGES = 100
 """How many parts of one list are read; some of them may have nothing in them."""
@@ -23,9 +23,6 @@ WITHIN = timedelta(seconds=20)
 
 PAUSE = 1.0
 """How long to wait when it was too much, in seconds; as often as fits into a look."""
-
-Told = Mapping[str, Any]
-"""An account, a unit or a tag, as the SDK tells it."""
 
 Pause = Callable[[float], object]
 """Waits for so many seconds."""

@@ -48,7 +48,8 @@ class Right:
 def literal(arn: str) -> str:
     """The pattern that only this ARN fits, though the path in it may hold what IAM expands.
 
-    IAM User Guide, "IAM policy elements: Variables and tags", "Specifying ... special characters".
+    ``${*}``, ``${?}`` and ``${$}`` are fixed values (IAM User Guide, "IAM policy elements:
+    Variables and tags").
     """
     return re.sub(r"[$*?]", lambda found: f"${{{found[0]}}}", arn)
 

@@ -118,3 +118,6 @@ def _denial(target: Target, document: str) -> Iterator[Right]:
         whose = f"{home}:role/{target.deny_role}"
         yield Right(whose=BROKER, action="sts:AssumeRole", resource=whose, ends=True)
     yield from rights_deny_document.rights(whose, f"{home}:policy/{document}")
+    # To tell a role that went with its last assignment from one that is no longer bound. It takes
+    # no resource (Service Authorization Reference, AWS IAM).
+    yield Right(whose=whose, action="iam:ListRoles", resource=ANY, ends=True)
