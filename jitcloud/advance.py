@@ -209,6 +209,8 @@ class Advance:
             request.entitlement, judge.person(request.person), part=request.ask.part
         )
         now = max(now, self.converger.clock())  # a cloud may have been asked who that is
+        if lifecycle.has_lapsed(request, now):
+            return self.ledger.record(request, (Lapsed(),), now=now)
         window = judge.window(request.ask, now)
         activating = Activating(
             window=window,
@@ -222,7 +224,8 @@ class Advance:
             done: tuple[Happening, ...] = (activating, Activated(seen_at=now))
             return self.ledger.record(request, done, now=now, control_seq=judge.control_seq)
         holder = Holder(request=request.id, until=window.deadline, detail=places.grant.detail)
-        changed = [slots.join(self.ledger.slot_at(places.grant), holder, now)]
+        slot = slots.reached(self.ledger.slot_at(places.grant), places.grant)
+        changed = [slots.join(slot, holder, now)]
         if places.denial is not None:
             denial = self.ledger.slot_at(places.denial)
             if (anew := slots.begin_anew(denial, places.denial.detail, now)) != denial:

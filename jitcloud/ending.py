@@ -35,7 +35,7 @@ DENIED_WITHIN = timedelta(minutes=1)
 """How long after its place was seen empty a denial may take, before the trail says what is left."""
 
 
-def begin(
+def begin(  # noqa: PLR0913 - the facts of an end
     ledger: Ledger,
     request: Request,
     happenings: Sequence[Happening],

@@ -51,6 +51,11 @@ def at(place: Place) -> Slot:
     return Slot(key=place.key, kind=place.kind, where=place.where)
 
 
+def reached(slot: Slot, place: Place) -> Slot:
+    """The slot as a new grant says that it is reached: by another role, perhaps, than before."""
+    return replace(slot, where=place.where)
+
+
 def join(slot: Slot, holder: Holder, now: datetime) -> Slot:
     """Let a request hold the slot. Joining again never shortens what it holds."""
     others = tuple(h for h in slot.holders if h.request != holder.request)

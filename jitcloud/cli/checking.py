@@ -163,11 +163,15 @@ def _about(deployment: Deployment) -> Iterator[str]:
         )
     if settings.aws is not None and settings.aws.endpoint_url is not None:
         yield f"endpoint_url is set: AWS is an emulator at {settings.aws.endpoint_url}."
+    if settings.aws is not None and settings.aws.identity_center_url is not None:
+        url = settings.aws.identity_center_url
+        yield f"identity_center_url is set: Identity Center is an emulator at {url}."
     if settings.policy.freeze:
         yield "freeze is on: rules see a change freeze."
     if settings.mail is None and not settings.trial.unsafe_act_as_anyone:
         yield "nobody is told anything: say under [mail] where messages are given up."
     yield from _unseen(deployment)
+    yield from _unnoted(deployment)
     files = (Path(FILE), settings.catalog, settings.people, settings.policy.folder)
     policies = sorted((folder / settings.policy.folder).glob("*.cedar"))
     for path in (*(folder / name for name in files), *policies):
@@ -197,13 +201,27 @@ def _unseen(deployment: Deployment) -> Iterator[str]:
             )
 
 
+def _unnoted(deployment: Deployment) -> Iterator[str]:
+    """Yield what others give too, where nothing would tell theirs from ours."""
+    shared = [t.id for t in deployment.judge.catalog if t.target.get("exclusive") is False]
+    if shared and deployment.settings.journal is None:
+        yield (
+            f"{', '.join(shared)}: others give access there too (exclusive = false), and nothing"
+            " notes what is ours, so nothing is given there: name a file in [journal]."
+        )
+
+
 def _is_open(path: Path) -> bool:
     return path.exists() and bool(path.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH))
 
 
 def _ask_clouds(deployment: Deployment, duration: timedelta, checked: Checked) -> None:
-    """Let each mechanism say what granting would mean: what would fail, and what it would leave."""
+    """Let each mechanism say what granting would mean: what would fail, and what it would leave.
+
+    What would be so of several is said once.
+    """
     judge = deployment.judge
+    alike: dict[str, list[str]] = {}
     for thing in judge.catalog:
         try:
             plan = judge.mechanism(thing.mechanism).plan(thing, duration, deployment.clock())
@@ -211,5 +229,7 @@ def _ask_clouds(deployment: Deployment, duration: timedelta, checked: Checked) -
             checked.findings.append(f"{thing.id}: {exc}")
             continue
         checked.findings += [f"{thing.id}: {problem}" for problem in plan.problems]
-        checked.risks += [f"{thing.id} would leave: {left}" for left in plan.residual]
-        checked.risks += [f"{thing.id}: {note}" for note in plan.notes]
+        left = (f" would leave: {each}" for each in plan.residual)
+        for risk in dict.fromkeys((*left, *(f": {note}" for note in plan.notes))):
+            alike.setdefault(risk, []).append(thing.id)
+    checked.risks += [f"{', '.join(names)}{risk}" for risk, names in alike.items()]

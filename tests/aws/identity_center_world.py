@@ -16,6 +16,7 @@ from jitcloud.emulators.identity_center import (
     IdentityCenter,
     IdentityCenterServer,
 )
+from jitcloud.emulators.identity_center.client import Client
 from jitcloud.model import (
     Area,
     Entitlement,
@@ -86,6 +87,30 @@ def emulated() -> Iterator[Aws]:
         yield Aws(server, clock, clients_of(server.url, clock))
 
 
+class _InProcess(Clients):
+    def __init__(self, center: IdentityCenter, clock: Callable[[], datetime]) -> None:
+        super().__init__(clock=clock)
+        self._client = center.client("sso-admin", check=False)
+
+    def sso_admin(self, region: str, through: str | None = None) -> Client:  # noqa: ARG002 - there is one
+        return self._client
+
+
+@dataclass
+class Nearby:
+    """The same without HTTP and boto3: for thousands of calls."""
+
+    clients: Clients = field(init=False)
+
+    def begin(self, behaviour: Behaviour | None = None, time: Time | None = None) -> IdentityCenter:
+        time = time or Time()
+        center = IdentityCenter(time, behaviour)
+        for account in (PROD, DEV):
+            center.organization.add_account(account, account)
+        self.clients = _InProcess(center, time)
+        return center
+
+
 def clients_of(url: str, clock: Callable[[], datetime]) -> Clients:
     """Reach what answers there, with credentials that nobody looks at."""
     with pytest.MonkeyPatch.context() as environment:
@@ -151,7 +176,7 @@ class Here:
     ``dev-read`` and ``prod-write`` are two ways to one place; ``prod-admin`` is another one.
     """
 
-    aws: Aws
+    aws: Aws | Nearby
     folder: Path
     behaviour: Behaviour = field(default_factory=Behaviour)
     people: Sequence[str] = PEOPLE
@@ -159,6 +184,8 @@ class Here:
     """Whether a group gets it, with everybody in it."""
     time: Time = field(default_factory=Time)
     store: Store = field(default_factory=MemoryStore)
+    by: Callable[[Store], Store] = lambda store: store
+    """By what the first broker reaches the store."""
 
     def __post_init__(self) -> None:
         self.center = self.aws.begin(self.behaviour, self.time)
@@ -168,7 +195,7 @@ class Here:
         self.team = self.center.store.add_group("team")
         self.calls = self.center.calls
         self.faults = self.center.faults
-        self.start()
+        self.start(self.by(self.store))
 
     def start(self, store: Store | None = None) -> World:
         """Put the broker together, as a process that starts does: it knows what is on record."""

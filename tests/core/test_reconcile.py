@@ -13,9 +13,12 @@ from jitcloud.errors import Tampered
 from jitcloud.model import (
     Area,
     Claim,
+    Entitlement,
     Evidence,
     Listing,
     Operation,
+    Person,
+    Places,
     Reconciled,
     Request,
     RequestId,
@@ -23,7 +26,7 @@ from jitcloud.model import (
     State,
 )
 from jitcloud.ports import Change
-from jitcloud.providers.memory import KIND, Fault, MemoryAssignments
+from jitcloud.providers.memory import KIND, Fault, MemoryAssignments, MemoryMechanism
 from jitcloud.rounds import Tally
 from jitcloud.stores.memory import MemoryStore
 from jitcloud.verdicts import Verdict
@@ -179,6 +182,31 @@ def test_standing_access_that_a_grant_has_left_behind_has_leaked(world: World) -
     world.sweep()
     assert world.cloud.who_can("reader") == frozenset()
     assert world.now(request).evidence is Evidence.SEEN_ABSENT
+
+
+class Outliving(MemoryMechanism):
+    """What somebody made of such a role works on for an hour after it was taken away."""
+
+    def places(self, entitlement: Entitlement, person: Person, *, part: str = "") -> Places:
+        found = super().places(entitlement, person, part=part)
+        return replace(found, outlives=timedelta(hours=1))
+
+
+def test_what_may_have_been_made_of_a_leak_is_waited_out(world: World) -> None:
+    here = World(world.folder, mechanisms={KIND: Outliving()})
+    here.cloud.assign_by_hand("ana", "reader")
+    request = here.give_back(here.ask("ana"))
+    here.sweep()
+    here.time.forward(hours=5)
+    assert reconcile(here, ends_leaked=True).tally == Tally(leaked=1)
+    here.sweep()
+    assert here.cloud.who_can("reader") == frozenset()
+    left = here.now(request)
+    assert (left.state, left.removed_at) == (State.ENDING, here.time())
+    here.time.forward(hours=1, seconds=10)
+    here.sweep()
+    assert here.now(request).state is State.ENDED
+    here.verify_all()
 
 
 # ── What is not judged yet ───────────────────────────────────────────────────────────────────

@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from jitcloud import slots
-from jitcloud.model import Evidence, Holder, Place, Request, RequestId, SlotKey, State
+from jitcloud.model import (
+    Entitlement,
+    Evidence,
+    Holder,
+    Person,
+    Place,
+    Places,
+    Request,
+    RequestId,
+    SlotKey,
+    State,
+)
 from jitcloud.ports import Change
-from jitcloud.providers.memory import KIND, Fault, MemoryCloud
+from jitcloud.providers.memory import KIND, Fault, MemoryCloud, MemoryMechanism
 from jitcloud.stores.memory import MemoryStore
 from tests.world import Time, World
 
@@ -294,3 +306,44 @@ def test_joining_again_never_shortens() -> None:
     long = Holder(request=RequestId("r"), until=now + timedelta(hours=2))
     slot = slots.join(slots.join(slot, long, now), replace(long, until=now), now)
     assert slot.holders == (long,)
+
+
+# ── How a place is reached ───────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class ByWay(MemoryMechanism):
+    """Its places are reached by a way that the catalog may name anew; asking for it takes time."""
+
+    way: list[str] = field(default_factory=lambda: ["one"])
+    time: list[Time] = field(default_factory=list)
+    takes: timedelta = timedelta(0)
+
+    def places(self, entitlement: Entitlement, person: Person, *, part: str = "") -> Places:
+        for time in self.time:
+            time.now += self.takes
+        made = MemoryMechanism.places(self, entitlement, person, part=part).grant
+        assert made is not None
+        return Places(grant=replace(made, where={**made.where, "way": self.way[0]}))
+
+
+def test_a_place_is_reached_as_the_last_grant_says(tmp_path: Path) -> None:
+    mechanism = ByWay()
+    world = World(tmp_path, mechanisms={KIND: mechanism})
+    first = world.ask()
+    mechanism.way[0] = "another"
+    world.ask()
+    place = world.now(first).places.grant
+    assert place is not None
+    slot = world.store.slot(place.key)
+    assert slot is not None
+    assert slot.where["way"] == "another"
+
+
+def test_what_lapses_while_a_cloud_is_asked_is_not_let_in(tmp_path: Path) -> None:
+    time = Time()
+    mechanism = ByWay(time=[time], takes=timedelta(hours=2))
+    world = World(tmp_path, time=time, mechanisms={KIND: mechanism})
+    assert world.ask().state is State.LAPSED
+    assert world.cloud.who_can("reader") == frozenset()
+    world.verify_all()

@@ -65,6 +65,7 @@ def test_json_of_a_request_has_the_documented_shape(cli: CliWorld) -> None:
             "owner": "leads",
             "labels": [],
         },
+        "part": None,
         "duration": 1800,
         "justification": "INC-7",
         "ticket": "T-1",

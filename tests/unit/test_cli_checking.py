@@ -85,6 +85,14 @@ def test_an_emulator_and_a_freeze_are_pointed_out(cli: CliWorld) -> None:
     assert "freeze is on: rules see a change freeze." in risks
 
 
+def test_an_emulated_identity_center_is_pointed_out(cli: CliWorld) -> None:
+    cli.write("jitcloud.toml", '[aws]\nidentity_center_url = "http://localhost:1"\n')
+    risks = cli.jit("check", "--json").json["risks"]
+    assert "identity_center_url is set: Identity Center is an emulator at http://localhost:1." in (
+        risks
+    )
+
+
 def test_a_python_it_was_not_tried_with_is_a_risk(
     cli: CliWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -105,8 +113,9 @@ def test_clouds_are_asked_only_when_told_to(cli: CliWorld) -> None:
     assert "would leave" not in cli.jit("check").out
     said = cli.jit("check", "--clouds")
     assert said.code == 0
-    assert "risk: dev-read would leave: A set lives on until the deadline." in said.out
-    assert "risk: prod-write: A set lives a quarter of an hour." in said.out
+    left = [line for line in said.out.splitlines() if line.endswith("until the deadline.")]
+    assert left == ["risk: dev-read, prod-write would leave: A set lives on until the deadline."]
+    assert "risk: dev-read, prod-write: A set lives a quarter of an hour." in said.out
 
 
 def test_what_would_fail_in_a_cloud_is_a_finding(
@@ -197,3 +206,33 @@ def test_the_python_that_runs_this_is_one_it_was_tried_with() -> None:
 
     first, last = TRIED
     assert first <= sys.version_info[:2] <= last
+
+
+SHARED = """
+[[entitlement]]
+id = "support"
+title = "The support tools"
+cloud = "aws"
+mechanism = "aws.iam-group"
+privilege = "read"
+environment = "dev"
+owner = "sre"
+
+[entitlement.target]
+group_arn = "arn:aws:iam::111122223333:group/support"
+users = { ana = "arn:aws:iam::111122223333:user/ana" }
+exclusive = false
+"""
+
+
+def test_what_others_give_too_is_a_risk_where_nothing_notes_what_is_ours(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    jit("init", str(tmp_path / "new"))
+    for name, text in (("catalog.toml", SHARED), ("jitcloud.toml", '[journal]\npath = "places"\n')):
+        with (tmp_path / "new" / name).open("a") as file:
+            file.write(text)
+        capsys.readouterr()
+        assert jit("--config", str(tmp_path / "new"), "check") == 0
+        told = "risk: support: others give access there too" in capsys.readouterr().out
+        assert told == (name == "catalog.toml")

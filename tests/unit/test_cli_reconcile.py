@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from jitcloud import adapters, config
-from jitcloud.errors import CloudRefused
+from jitcloud.errors import CloudRefused, Misconfigured
+from jitcloud.library import Jitcloud
 from jitcloud.model import Area, Listing, State
 from jitcloud.providers.memory import KIND, MemoryAssignments
 from jitcloud.settings import Settings
@@ -190,6 +191,11 @@ def test_while_a_file_is_broken_nothing_is_compared(cli: CliWorld) -> None:
     said = cli.jit("reconcile", "--end-leaked")
     assert said.code == 6
     assert "catalog.toml cannot be read" in said.err
+    with (
+        Jitcloud(config.load_to_end(cli.folder, cli.time)) as jitcloud,
+        pytest.raises(Misconfigured, match=r"Nothing is compared until this is mended"),
+    ):
+        jitcloud.reconcile()
 
 
 # ── A record that was restored ───────────────────────────────────────────────────────────────
