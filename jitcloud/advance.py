@@ -242,7 +242,7 @@ class Advance:
         return self.ledger.record(request, (what,), now=now)
 
     def _appear(self, request: Request, now: datetime) -> Request | None:
-        slot = self._converge(request.places.grant)
+        slot = self._converge(request.places.grant, request)
         now = max(now, self.converger.clock())
         if slot is not None and _shows(slot, request, now) and slot.seen is not None:
             seen = Activated(seen_at=slot.seen.at)
@@ -251,7 +251,8 @@ class Advance:
             trouble = "" if slot is None else slot.trouble
             return self._end(request, Cause.FAILED, trouble or "The cloud never showed it.", now)
         later = ending.look_again(self.ledger, request, now)
-        self.ledger.put_off(request, min(later, lifecycle.deadline(request)))
+        gives_up = request.updated_at + self._patience(request)
+        self.ledger.put_off(request, min(later, gives_up, lifecycle.deadline(request)))
         return None
 
     def _patience(self, request: Request) -> timedelta:
@@ -268,8 +269,10 @@ class Advance:
     def _disappear(self, request: Request, now: datetime) -> Request | None:
         known = self._proof(request, now)
         if known is None:
+            if request.removed_at is None:
+                ending.deny(self.ledger, request, now)
             for place in (request.places.grant, request.places.denial):
-                self._converge(place)
+                self._converge(place, request)
             now = max(now, self.converger.clock())
             known = self._proof(request, now)
         if known is None:
@@ -288,8 +291,19 @@ class Advance:
 
     # ── Places ───────────────────────────────────────────────────────────────────────────────
 
-    def _converge(self, place: Place | None) -> Slot | None:
-        return None if place is None else self.wake_slot(place.key)
+    def _converge(self, place: Place | None, request: Request) -> Slot | None:
+        """Drive a place if it is due, or if what was last seen there is older than the request."""
+        if place is None:
+            return None
+        slot, now = self.ledger.store.slot(place.key), self.converger.clock()
+        if (
+            slot is not None
+            and slot.seen is not None
+            and slot.seen.at < request.updated_at <= now
+            and slots.is_at_rest(slot, now)
+        ):
+            return self.converger.converge(place.key)
+        return self.wake_slot(place.key)
 
 
 def _shows(slot: Slot, request: Request, now: datetime) -> bool:

@@ -106,7 +106,12 @@ class Asking:
             return self.ledger.record_all(entries, actor=self.actor, now=self.now)
         except Conflict:
             # The same ask raced itself: whichever was first stands.
-            return self._answered(self.ledger.load(names[0]), things, ask)
+            first = self.ledger.store.request(names[0])
+            if first is None:
+                raise Conflict(
+                    f"Request {names[0]} cannot be numbered so; choose another id."
+                ) from None
+            return self._answered(first, things, ask)
 
     def _parts(self, thing: Entitlement) -> tuple[str, ...]:
         """What asking for it comes to, each a request of its own; decided now, once for all."""

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from jitcloud import lifecycle, slots
+from jitcloud import ending, lifecycle, slots
 from jitcloud.durations import format_duration
 from jitcloud.errors import Conflict, Misconfigured, NotFound, Refused
 from jitcloud.judge import Judge
@@ -74,10 +74,11 @@ class Attesting:
         others = any(held.request != request.id for held in place.holders)
         if not others and not self._is_waited_for(place, request.id):
             # Nobody drives it any more, until somebody joins it or it is seen to be filled.
-            place = replace(place, holders=(), claim=None, wake_at=None)
+            place = replace(place, holders=(), claim=None, operation=None, wake_at=None)
         # Written in any case: of two who attest at once, the second must see what the first left.
+        changed = [place, *ending.denied_for_a_while(self.ledger, request, self.now)]
         return self.ledger.record(
-            request, happenings, actor=self.actor, now=self.now, changed=(place,)
+            request, happenings, actor=self.actor, now=self.now, changed=changed
         )
 
     def _has_not_approved(self, request: Request) -> None:

@@ -167,7 +167,9 @@ def load(path: Path, clock: Clock) -> Deployment:
         folder=folder,
         broker=Broker(ledger, judge, patience),
         advance=Advance(
-            ledger, judge, Converger(store, kinds, clock, journal_of(settings, folder))
+            ledger,
+            judge,
+            Converger(store, kinds, clock, journal_of(settings, folder), ledger.doubts),
         ),
         clock=clock,
         telling=None if notifier is None else Teller(store, directory, notifier, clock),
@@ -211,7 +213,7 @@ def load_to_end(path: Path, clock: Clock) -> Deployment:
         settings=settings,
         folder=file.parent,
         broker=Broker(ledger, judge),
-        advance=Advance(ledger, judge, Converger(store, kinds, clock)),
+        advance=Advance(ledger, judge, Converger(store, kinds, clock, doubts=ledger.doubts)),
         clock=clock,
         broken=broken,
     )

@@ -7,6 +7,7 @@ wake-up, so trying again, expiry and crash recovery are the same code.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import cast
@@ -23,11 +24,24 @@ from jitcloud.errors import (
     Throttled,
     Unavailable,
 )
-from jitcloud.model import Hold, Operation, Progress, Sight, Slot, SlotKey
+from jitcloud.model import (
+    Followed,
+    Hold,
+    Holder,
+    Operation,
+    Progress,
+    RequestId,
+    Sight,
+    Slot,
+    SlotKey,
+)
 from jitcloud.ports import Change, Clock, Following, Journal, Paced, SlotKind, SlotKinds, Store
 
 CLAIM_MARGIN = timedelta(seconds=5)
 """A claim outlasts its calls by this, so that a slow answer still finds the claim held."""
+
+HELD = timedelta(minutes=1)
+"""How often it is asked again whether a restored record has been compared with the clouds."""
 
 COMMIT_TRIES = 20
 """How often a driver re-reads its slot when others join or leave it meanwhile."""
@@ -44,6 +58,8 @@ class _Drive:
     operation: Operation | None
     filled_at: datetime | None
     emptied_at: datetime | None
+    begun_with: tuple[tuple[Holder, ...], RequestId | None]
+    """Who held the slot when it was claimed, and who had left it last."""
     seen: Sight | None = None
     trouble: str = ""
     is_done: bool = False
@@ -84,6 +100,8 @@ class Converger:
     clock: Clock
     journal: Journal | None = None
     """Where it is noted which shared places we fill; without one, none is filled."""
+    doubts: Callable[[Slot, datetime], str] | None = None
+    """Says why the record does not prove that those who hold a slot may; empty where it does."""
 
     def converge(self, key: SlotKey) -> Slot | None:
         """Bring one place nearer to its wish; return the slot as it then stands.
@@ -117,6 +135,7 @@ class Converger:
             operation=claimed.operation,
             filled_at=claimed.filled_at,
             emptied_at=claimed.emptied_at,
+            begun_with=(claimed.holders, claimed.last),
         )
         try:
             waits = self._follow(drive)  # (2)
@@ -128,10 +147,12 @@ class Converger:
                         self._look(drive)  # (5)
         except CloudError as exc:
             why = drive.trouble or str(exc)
-            return self._commit(claimed, lambda s: slots.put_off(drive.known(s), why, self.clock()))
+            return self._commit(claimed, lambda s: _in_trouble(drive, s, why, self.clock()))
         if waits:
             return self._commit(claimed, lambda s: slots.under_way(drive.known(s), self.clock()))
-        return self._commit(claimed, lambda s: _saw(drive, s, self.clock()))
+        after = self._commit(claimed, lambda s: _saw(drive, s, self.clock()))
+        self._cross_out(drive, after)
+        return after
 
     # ── The right to tell the cloud ──────────────────────────────────────────────────────────
 
@@ -148,7 +169,7 @@ class Converger:
                 return slot, None
             kind = self._kind(slot)
             try:
-                turn = _turn(kind, slot, now)
+                turn = max(self._held_until(kind, slot, now), _turn(kind, slot, now))
                 if turn > now:
                     return self._write(replace(slot, wake_at=turn)), None
                 until = now + kind.timeout + CLAIM_MARGIN
@@ -158,6 +179,19 @@ class Converger:
         message = f"{key} changes too fast to be claimed; it is tried again by itself."
         raise Conflict(message)
 
+    def _held_until(self, kind: SlotKind, slot: Slot, now: datetime) -> datetime:
+        """Until when a place is left as it is, because the record is an older one than there was.
+
+        Nobody is let in on that, and what is there is not taken for somebody else's, before the
+        clouds have been compared with it. Ends go on.
+        """
+        if not kind.grants or not slots.wish(slot, now):
+            return now
+        known = self.store.controls()
+        if known is None or known.restored_at is None:
+            return now
+        return min(now + HELD, slots.next_change(slot, now) or now + HELD)
+
     # ── What the cloud was told before ───────────────────────────────────────────────────────
 
     def _follow(self, drive: _Drive) -> bool:
@@ -165,29 +199,53 @@ class Converger:
         operation = drive.operation
         if operation is None:
             return False
-        followed = cast("Following", drive.kind).follow(drive.slot, operation, self.clock())
+        wanted = slots.wish(drive.slot, self.clock())
+        # A create that never ends must not keep access alive, nor a removal keep anybody out: the
+        # cloud is then told once more. One that nobody can ask after is no better.
+        in_vain = operation.verb == "remove" or not wanted
+        gives_up = in_vain and slots.is_stuck(operation, self.clock())
+        try:
+            followed = cast("Following", drive.kind).follow(drive.slot, operation, self.clock())
+        except CloudRefused:
+            if gives_up:
+                return False
+            raise
         now = self.clock()
         if followed.progress is Progress.RUNNING:
             drive.operation = replace(operation, id=followed.id or operation.id)
-            # A create that never ends must not keep access alive, nor a removal keep anybody
-            # out: the cloud is then told once more.
-            in_vain = operation.verb == "remove" or not slots.wish(drive.slot, now)
-            return not (in_vain and slots.is_stuck(operation, now))
-        drive.operation = None
+            is_lost = not drive.operation.id and operation.verb == "remove"
+            # A removal whose answer never came is told again at once, for it may not have begun.
+            return not (gives_up or (is_lost and not wanted))
         drive.landed_by = slots.later(drive.landed_by, now)
-        if followed.progress is Progress.FAILED:
-            drive.trouble = followed.reason
-            if drive.filled_at == operation.begun_at:
-                drive.filled_at = None
-        elif followed.progress is Progress.DONE and operation.verb == "put":
-            # The cloud's own word; what it lists may be older.
-            drive.seen = Sight(at=now, present=True)
-            drive.filled_at = now
-        elif followed.progress is Progress.DONE:
-            # Likewise: nothing that is listed before it has settled is believed.
-            drive.emptied_at = now
-            drive.is_done = drive.kind.settle > timedelta(0) and not slots.wish(drive.slot, now)
+        if operation.either and followed.progress is Progress.UNKNOWN:
+            # Whoever died was not at a create; a removal would take what a newcomer is given.
+            drive.operation = replace(operation, verb="remove", either=False, id="")
+            return self._follow(drive)
+        self._ended(drive, operation, followed, now)
         return False
+
+    def _ended(
+        self, drive: _Drive, operation: Operation, followed: Followed, now: datetime
+    ) -> None:
+        """Take in what has become of an operation that is no longer under way."""
+        drive.operation = None
+        removes = operation.verb == "remove"
+        match followed.progress:
+            case Progress.FAILED:
+                drive.trouble = followed.reason
+                if drive.filled_at == operation.begun_at:
+                    drive.filled_at = operation.filled_before
+            case Progress.DONE if not removes:
+                # The cloud's own word; what it lists may be older.
+                drive.seen = Sight(at=now, present=True)
+                drive.filled_at = now
+            case Progress.DONE:
+                # Likewise: nothing that is listed before it has settled is believed.
+                drive.emptied_at = now
+                settles = drive.kind.settle > timedelta(0)
+                drive.is_done = settles and not slots.wish(drive.slot, now)
+            case _ if removes:
+                drive.emptied_at = now
 
     # ── What is there ────────────────────────────────────────────────────────────────────────
 
@@ -203,13 +261,26 @@ class Converger:
             fresh = slot.seen is not None and (told is None or slot.seen.at >= told)
             if removes and fresh and slot.seen is not None and slot.seen.present:
                 drive.seen = slot.seen
-        if drive.seen is None:
+        if drive.seen is not None:
+            return
+        try:
             self._look(drive)
+        except CloudRefused:
+            # Who may not look may still be able to remove; that proves nothing, and is tried. What
+            # the cloud has said to be removed since is not removed again and again.
+            filled, emptied = drive.filled_at, drive.emptied_at
+            is_emptied = emptied is not None and (filled is None or filled <= emptied)
+            if slots.wish(slot, self.clock()) or slot.standing is not False or is_emptied:
+                raise
 
     def _look(self, drive: _Drive) -> None:
         seen = drive.seen = drive.kind.see(drive.slot, self.clock())
         if drive.kind.takes_standing and slots.with_standing(drive.slot, seen) != drive.slot:
-            drive.slot = self._commit(drive.slot, lambda s: slots.with_standing(s, seen))
+            ours = seen.present and drive.slot.standing is None and self._is_noted(drive)
+            drive.slot = self._commit(
+                drive.slot,
+                lambda s: replace(s, standing=False) if ours else slots.with_standing(s, seen),
+            )
         if seen.present and not drive.slot.standing and not drive.may_be_stale(seen):
             drive.filled_at = seen.at
 
@@ -218,6 +289,15 @@ class Converger:
         if drive.seen is None or (wanted and drive.may_be_stale(drive.seen)):
             return False
         return slots.fits(drive.slot, drive.seen, wanted)
+
+    def _is_noted(self, drive: _Drive) -> bool:
+        """Whether the journal knows a shared place to be ours, though the record does not."""
+        if self.journal is None or drive.kind.hold(drive.slot) is not Hold.SHARED:
+            return False
+        try:
+            return any(place.key == drive.slot.key for place, _ in self.journal.places())
+        except Unavailable as exc:
+            raise CloudRefused(f"It cannot be told whose access is there: {exc}") from exc
 
     # ── Telling ──────────────────────────────────────────────────────────────────────────────
 
@@ -229,13 +309,17 @@ class Converger:
         kind = drive.kind
         slot = self._mine(drive.slot)  # read anew: somebody may have left since
         now = self.clock()
-        if slot.claim is None or now + kind.timeout > slot.claim.until:
-            # This process was held up (a suspended machine, a frozen function): before its
-            # call has landed, another driver may have the right to tell the cloud.
+        if slot.claim is None or now >= slot.claim.until:
+            # This process was held up (a suspended machine, a frozen function): another driver
+            # may have the right to tell the cloud by now.
             message = "This driver was held up for too long; the next one goes on."
             raise OutcomeUnknown(message)
+        if now + kind.timeout > slot.claim.until:
+            # The cloud was slow to answer: the call still has to land within the claim.
+            until = now + kind.timeout + CLAIM_MARGIN
+            slot = drive.slot = self._write(slots.claim(slot, slot.claim.by, until))
         wanted = slots.wish(slot, now)
-        stuck, before = drive.operation, drive.landed_by
+        stuck, before, filled_before = drive.operation, drive.landed_by, drive.filled_at
         drive.landed_by = slot.landed_by
         try:
             id_ = self._call(drive.kind, slot, wanted, now)
@@ -246,8 +330,8 @@ class Converger:
             raise
         except OutcomeUnknown:
             drive.told(now, fills=bool(wanted))
-            if wanted and hasattr(kind, "follow"):
-                drive.operation = Operation(verb="put", begun_at=now)
+            if hasattr(kind, "follow") and (stuck is None or stuck.verb == "remove"):
+                drive.operation = Operation(verb="put" if wanted else "remove", begun_at=now)
             raise
         drive.landed_by = slots.later(before, self.clock())
         if not drive.trouble:
@@ -255,8 +339,13 @@ class Converger:
         if stuck is not None and stuck.verb == "put":
             # It may still let somebody in, so it is what must be waited for.
             return True
-        verb = Operation(verb="put" if wanted else "remove", begun_at=now, id=id_ or "")
-        drive.operation = None if id_ is None else verb
+        begun = Operation(
+            verb="put" if wanted else "remove",
+            begun_at=now,
+            id=id_ or "",
+            filled_before=filled_before,
+        )
+        drive.operation = None if id_ is None else begun
         return id_ is not None
 
     def _call(self, kind: SlotKind, slot: Slot, wanted: slots.Wish, now: datetime) -> str | None:
@@ -264,6 +353,9 @@ class Converger:
             return kind.remove(slot)
         if kind.grants and wanted.until - now <= kind.timeout:
             raise CloudRefused("The deadline is too near: a grant might land after it.")
+        why = "" if self.doubts is None or not kind.grants else self.doubts(slot, now)
+        if why:
+            raise CloudRefused(why)
         self._note(kind, slot, now)
         return kind.put(slot, wanted.holders, wanted.until)
 
@@ -280,6 +372,15 @@ class Converger:
             self.journal.note(slot, now)
         except Unavailable as exc:
             raise CloudRefused(f"It cannot be noted whose access this is: {exc}") from exc
+
+    def _cross_out(self, drive: _Drive, after: Slot) -> None:
+        """Write down that what we had filled is proven empty, where we have noted it."""
+        proven = drive.slot.standing is False and after.standing is None
+        if not proven or self.journal is None or drive.kind.hold(after) is not Hold.SHARED:
+            return
+        # Not written, it stays noted: then reconcile takes it for ours, if the record is lost.
+        with suppress(Unavailable):
+            self.journal.cross_out(after, self.clock())
 
     def _mine(self, claimed: Slot) -> Slot:
         slot = self.store.slot(claimed.key)
@@ -326,9 +427,17 @@ def _left_behind(kind: SlotKind, slot: Slot) -> Slot:
         return slot
     began = slot.claim.until - kind.timeout - CLAIM_MARGIN
     operation = slot.operation
-    if operation is None and hasattr(kind, "follow"):
-        operation = Operation(verb="put", begun_at=began)
+    if hasattr(kind, "follow") and (operation is None or operation.verb == "remove"):
+        operation = Operation(verb="put", begun_at=began, either=True, filled_before=slot.filled_at)
     return replace(slot, operation=operation, filled_at=slots.later(slot.filled_at, began))
+
+
+def _in_trouble(drive: _Drive, slot: Slot, why: str, now: datetime) -> Slot:
+    """The claim given back after something went wrong, with what was seen before that."""
+    seen = slot.seen
+    if drive.seen is not None and not (slots.wish(slot, now) and drive.may_be_stale(drive.seen)):
+        seen = drive.seen
+    return slots.put_off(replace(drive.known(slot), seen=seen), why, now)
 
 
 def _saw(drive: _Drive, slot: Slot, now: datetime) -> Slot:
@@ -344,12 +453,21 @@ def _saw(drive: _Drive, slot: Slot, now: datetime) -> Slot:
     slot = replace(slot, seen=seen)
     if not slots.fits(slot, seen, wanted):
         return slots.put_off(slot, drive.trouble or "The cloud does not show it yet.", now)
+    moved = (slot.holders, slot.last) != drive.begun_with
     slot = replace(slots.without_the_past(slot, now), claim=None, attempts=0, trouble="")
-    # A denial or an absence is proven once the cloud has had time to act on it everywhere; a
-    # presence, as soon as no earlier call of ours (a slow removal) can undo it.
-    wait = timedelta(0) if kind.grants and wanted else kind.settle
+    if moved:
+        # Who joined or left meanwhile waits for a read that is newer than that.
+        return replace(slot, wake_at=now)
     if slot.operation is not None:
         return slots.under_way(slot, now)
+    return _at_rest(slot, seen, kind, now)
+
+
+def _at_rest(slot: Slot, seen: Sight, kind: SlotKind, now: datetime) -> Slot:
+    """The slot that the cloud agrees with, and when that is to be looked at again."""
+    # A denial or an absence is proven once the cloud has had time to act on it everywhere; a
+    # presence, as soon as no earlier call of ours (a slow removal) can undo it.
+    wait = timedelta(0) if kind.grants and slots.wish(slot, now) else kind.settle
     if slot.landed_by is not None and not slots.is_settled(slot, wait):
         return replace(slot, wake_at=slot.landed_by + wait)
     if not seen.present:

@@ -7,7 +7,7 @@ all that an end needs.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from jitcloud import lifecycle, slots
@@ -26,7 +26,7 @@ from jitcloud.model import (
     Request,
     Slot,
 )
-from jitcloud.ports import SlotKinds
+from jitcloud.ports import Change, SlotKinds
 
 UNTIL_SEEN = datetime(9999, 1, 1, tzinfo=UTC)
 """A denial that lasts until the place was seen empty, however long that takes."""
@@ -82,18 +82,30 @@ def _denied_until(request: Request, left: Slot | None, now: datetime) -> datetim
     return dead_by + SKEW
 
 
+def deny(ledger: Ledger, request: Request, now: datetime) -> None:
+    """Have denied what may have been made of a place, where that has only become known since.
+
+    A call to fill it was under way when the end began, or somebody else still had it then.
+    Raises ``Conflict``.
+    """
+    places = request.places
+    if places.grant is None or places.denial is None or places.outlives is None:
+        return
+    left, denial = ledger.slot_at(places.grant), ledger.slot_at(places.denial)
+    if any(h.request == request.id for h in denial.holders):
+        return
+    until = _denied_until(request, left, now)
+    if until is not None:
+        held = Holder(request=request.id, until=until, detail=places.denial.detail)
+        joined = slots.join(denial, held, now)
+        ledger.store.commit(Change(slots=(replace(joined, version=joined.version + 1),)))
+
+
 def finish(
     ledger: Ledger, request: Request, what: Happening, known: Proof, now: datetime
 ) -> Request:
     """Commit that access is gone; what denies it goes on for as long as anything may live."""
-    changed = []
-    place, outlives = request.places.denial, request.places.outlives
-    if place is not None and outlives is not None:
-        denial = ledger.slot_at(place)
-        if any(h.request == request.id for h in denial.holders):
-            gone_at = request.removed_at or known.seen_at
-            until = gone_at + outlives + SKEW
-            changed.append(slots.deny_until(denial, request.id, until, now))
+    changed = denied_for_a_while(ledger, request, now, request.removed_at or known.seen_at)
     keys = {slot.key for slot in changed}
     unmoved = {slot.key: slot for slot in known.unmoved if slot.key not in keys}.values()
     return ledger.record(request, (what,), now=now, changed=changed, unmoved=tuple(unmoved))
@@ -121,6 +133,23 @@ def proof(ledger: Ledger, kinds: SlotKinds, request: Request, now: datetime) -> 
         seen_at=max(place.seen_at, sessions.seen_at),
         unmoved=(*place.unmoved, *sessions.unmoved),
     )
+
+
+def denied_for_a_while(
+    ledger: Ledger, request: Request, now: datetime, gone_at: datetime | None = None
+) -> list[Slot]:
+    """What denies a request's sessions, for no longer than one may live that was made before.
+
+    ``gone_at`` is when the place was seen empty, from which on nothing more is denied.
+    """
+    place, outlives = request.places.denial, request.places.outlives
+    if place is None or outlives is None:
+        return []
+    denial = ledger.slot_at(place)
+    if all(h.request != request.id for h in denial.holders):
+        return []
+    until = (gone_at or now) + outlives + SKEW
+    return [slots.deny_until(denial, request.id, until, gone_at, now)]
 
 
 def removed(ledger: Ledger, kinds: SlotKinds, request: Request, now: datetime) -> Removed | None:
@@ -184,6 +213,11 @@ def _sessions(
     return Proof(evidence=Evidence.SEEN_DENIED, seen_at=slot.seen.at, unmoved=(slot,))
 
 
+def _goes_on(request: Request, slot: Slot) -> bool:
+    """Whether whoever else wants the place has it, where it matters that this has no gap."""
+    return request.places.outlives is None or (slot.seen is not None and slot.seen.present)
+
+
 def _may_be_used(ledger: Ledger, request: Request) -> bool:
     """Whether something may have been made of a place that nobody records the use of."""
     grant = request.places.grant
@@ -195,7 +229,10 @@ def _may_be_used(ledger: Ledger, request: Request) -> bool:
 def _was_filled(request: Request, slot: Slot) -> bool:
     """Whether the place was filled, or may have been, since the request could first be let in."""
     window = request.window
-    return slot.filled_at is not None and (window is None or slot.filled_at >= window.start)
+    # By the clock of another driver, perhaps, which may be as much behind.
+    since = None if window is None else window.start - SKEW
+    known = (at for at in (slot.filled_at, slot.usable_at) if at is not None)
+    return any(since is None or at >= since for at in known)
 
 
 def _place(ledger: Ledger, kinds: SlotKinds, request: Request, now: datetime) -> Proof | None:
@@ -207,7 +244,7 @@ def _place(ledger: Ledger, kinds: SlotKinds, request: Request, now: datetime) ->
     kind = kinds.get(slot.kind)
     if kind is None or slot.seen is None or slot.seen.at < request.updated_at:
         return None
-    if slot.standing or slots.wish(slot, now):
+    if slot.standing or (slots.wish(slot, now) and _goes_on(request, slot)):
         return Proof(evidence=Evidence.OTHERS_HOLD, seen_at=slot.seen.at, unmoved=(slot,))
     if not slots.is_gone(slot, kind.settle):
         return None

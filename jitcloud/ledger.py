@@ -10,7 +10,7 @@ from typing import TypeVar
 from jitcloud import lifecycle, slots
 from jitcloud.audit import chain
 from jitcloud.audit.verify import verified
-from jitcloud.errors import Conflict, Misconfigured, NotFound, Tampered
+from jitcloud.errors import Conflict, JitError, Misconfigured, NotFound, Tampered
 from jitcloud.model import (
     BROKER,
     SKEW,
@@ -23,8 +23,10 @@ from jitcloud.model import (
     RequestId,
     Sealed,
     Slot,
+    State,
 )
 from jitcloud.ports import Change, Control, Move, Signer, Store, Verifier
+from jitcloud.text import printable
 
 T = TypeVar("T")
 
@@ -164,6 +166,26 @@ class Ledger:
         if len(self._proven) >= PROVEN:
             self._proven.clear()
         self._proven[request.id] = request
+
+    def doubts(self, slot: Slot, now: datetime) -> str:
+        """Say why the trails do not prove that whoever holds a slot may; empty where they do.
+
+        A slot is a row like any other: whoever can write it, but not sign, must get nothing by it.
+        """
+        for holder in slot.holders:
+            if holder.until <= now:
+                continue
+            try:
+                request = self.verified(holder.request, now)
+            except JitError as exc:
+                return f"Nothing is given for request {printable(holder.request)}: {exc}"
+            place, window = request.places.grant, request.window
+            holds = request.state in {State.ACTIVATING, State.ACTIVE} and window is not None
+            if not holds or place is None or window is None or place.key != slot.key:
+                return f"Request {request.id} gives nobody what is there; nothing is given for it."
+            if holder.until > window.deadline:
+                return f"Request {request.id} ends before that; nothing is given for longer."
+        return ""
 
     # ── What holds for the whole deployment ──────────────────────────────────────────────────
 

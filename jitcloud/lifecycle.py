@@ -208,7 +208,15 @@ def _happen(  # noqa: C901, PLR0911, PLR0912 - one arm an event
         case Attested(reason=reason):
             return replace(request, state=State.ENDED, reason=reason, evidence=Evidence.ATTESTED)
         case Reopened():
-            return replace(request, state=State.ENDING, evidence=None, removed_at=None)
+            # What is made of it now outlives what was reckoned with then.
+            forgets = request.places.outlives is not None
+            return replace(
+                request,
+                state=State.ENDING,
+                evidence=None,
+                removed_at=None,
+                credentials_dead_by=None if forgets else request.credentials_dead_by,
+            )
         case Ended(evidence=evidence):
             return replace(request, state=State.ENDED, evidence=evidence)
         case Failed(reason=reason):

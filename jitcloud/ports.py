@@ -309,8 +309,18 @@ class Journal(Protocol):
         """Write down, durably, that this place is about to be filled. Raises ``Unavailable``."""
         ...
 
+    def cross_out(self, slot: Slot, now: datetime) -> None:
+        """Write down that this place was proven empty: who fills it then is somebody else.
+
+        Raises ``Unavailable``; while that is not written, it stays noted.
+        """
+        ...
+
     def places(self) -> Iterator[tuple[Place, datetime]]:
-        """Yield every place ever noted, each once, and when last. Raises ``Unavailable``."""
+        """Yield every place that is noted and not crossed out since, each once, and when last.
+
+        Raises ``Unavailable``.
+        """
         ...
 
 

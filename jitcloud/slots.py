@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from jitcloud.model import Claim, Holder, Operation, Place, RequestId, Sight, Slot
 
@@ -58,6 +58,8 @@ def reached(slot: Slot, place: Place) -> Slot:
 
 def join(slot: Slot, holder: Holder, now: datetime) -> Slot:
     """Let a request hold the slot. Joining again never shortens what it holds."""
+    # What is being removed may be used until it is gone, by whoever joins meanwhile as well.
+    is_usable = slot.filled_at is not None and slot.standing is False
     others = tuple(h for h in slot.holders if h.request != holder.request)
     mine = next((h for h in slot.holders if h.request == holder.request), holder)
     holders = (*others, replace(holder, until=max(mine.until, holder.until)))
@@ -67,6 +69,7 @@ def join(slot: Slot, holder: Holder, now: datetime) -> Slot:
         # A new epoch gives new names in the cloud, so that a late call about what was there
         # before cannot be taken for what is there now.
         epoch=slot.epoch + (0 if slot.holders else 1),
+        usable_at=now if is_usable else slot.usable_at,
         wake_at=due_now(slot, now),
         attempts=0,
     )
@@ -78,19 +81,38 @@ def leave(slot: Slot, request: RequestId, now: datetime) -> Slot:
     return replace(slot, holders=kept, last=request, wake_at=due_now(slot, now), attempts=0)
 
 
-def deny_until(slot: Slot, request: RequestId, until: datetime, now: datetime) -> Slot:
-    """Let a request hold a place that denies for no longer than that."""
+SHARED_CUTOFF = timedelta(minutes=10)
+"""Denials of what began before an instant share such instants, for a document has room for few."""
+
+
+def deny_until(
+    slot: Slot, request: RequestId, until: datetime, gone_at: datetime | None, now: datetime
+) -> Slot:
+    """Let a request hold a place that denies for no longer than that.
+
+    Nor what began after the access was gone, or ten minutes later at the most: what somebody has
+    got since by another way is theirs.
+    """
+    before = None if gone_at is None else _rounded_up(gone_at)
     return replace(
         slot,
-        holders=tuple(replace(h, until=until) if h.request == request else h for h in slot.holders),
+        holders=tuple(
+            replace(h, until=until, before=h.before or before) if h.request == request else h
+            for h in slot.holders
+        ),
         wake_at=due_now(slot, now),
     )
+
+
+def _rounded_up(instant: datetime) -> datetime:
+    passed = (instant - datetime.min.replace(tzinfo=UTC)) % SHARED_CUTOFF
+    return instant if not passed else instant + SHARED_CUTOFF - passed
 
 
 def begin_anew(slot: Slot, detail: str, now: datetime) -> Slot:
     """Let those who are denied this keep what they get from now on: only what was is denied."""
     anew = tuple(
-        replace(h, before=now) if h.detail == detail and h.before is None else h
+        replace(h, before=now) if h.detail == detail and (h.before is None or h.before > now) else h
         for h in slot.holders
     )
     if anew == slot.holders:
@@ -230,6 +252,12 @@ def _jitter(slot: Slot) -> float:
 def next_change(slot: Slot, now: datetime) -> datetime | None:
     """When the wish changes by itself: the first of the holders' ends still to come."""
     return min((h.until for h in slot.holders if h.until > now), default=None)
+
+
+def is_at_rest(slot: Slot, now: datetime) -> bool:
+    """Whether nothing is to be done with the slot before somebody's time is over."""
+    idle = slot.claim is None and slot.operation is None
+    return idle and slot.wake_at in {None, next_change(slot, now)}
 
 
 def without_the_past(slot: Slot, now: datetime) -> Slot:

@@ -59,7 +59,7 @@ def _emptied_at(slot: Slot) -> datetime | None:
 
 def is_in_motion(slot: Slot, settle: timedelta, now: datetime) -> bool:
     """Whether somebody drives the slot, is about to, or did so too recently for lists to tell."""
-    if slot.claim is not None or slot.operation is not None:
+    if slot.claim is not None or (slot.operation is not None and slot.wake_at is not None):
         return True
     if slot.landed_by is not None and now < slot.landed_by + settle:
         return True

@@ -183,7 +183,9 @@ class World:
             longest=self.longest,
         )
         self.broker = Broker(self.ledger, judge)
-        self.converger = Converger(self.store, self.kinds, self.time, self.journal)
+        self.converger = Converger(
+            self.store, self.kinds, self.time, self.journal, self.ledger.doubts
+        )
         self.advance = Advance(self.ledger, judge, self.converger)
 
     # ── What people do ───────────────────────────────────────────────────────────────────────

@@ -117,8 +117,9 @@ class Ministack:
                 stderr=subprocess.STDOUT,
             )
         deadline = time.monotonic() + _STARTS_WITHIN
+        ours = Path(self._folder) / _OURS
         while self._process.poll() is None and time.monotonic() < deadline:
-            if _answers(port):
+            if ours.exists() and _answers(port):
                 return True
             time.sleep(0.02)
         return False
@@ -148,6 +149,10 @@ class Ministack:
         return next((line for line in reversed(lines) if line.strip()), "")
 
 
+_OURS = "ours"
+"""The file by which the child says that the port is its own."""
+
+
 def _free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
@@ -173,7 +178,12 @@ def _serve() -> None:
     # SIGKILL too, which no handler of the parent's could have told us about.
     threading.Thread(target=_die_with_parent, daemon=True).start()
     sys.argv = ["ministack"]
-    importlib.import_module("ministack.app").main()
+    app = importlib.import_module("ministack.app")
+    # Whoever was faster may have the port by now, and would answer for us.
+    with socket.socket() as mine:
+        mine.bind(("127.0.0.1", int(os.environ["GATEWAY_PORT"])))
+    (Path(os.environ["TMPDIR"]) / _OURS).touch()
+    app.main()
 
 
 def _die_with_parent() -> None:

@@ -34,12 +34,21 @@ class FileJournal:
 
     def note(self, slot: Slot, now: datetime) -> None:
         """Write down, durably, that this place is about to be filled. Raises ``Unavailable``."""
-        said = {
+        self._write(slot, now)
+
+    def cross_out(self, slot: Slot, now: datetime) -> None:
+        """Write down that this place was proven empty. Raises ``Unavailable``."""
+        self._write(slot, now, empty=True)
+
+    def _write(self, slot: Slot, now: datetime, *, empty: bool = False) -> None:
+        said: dict[str, object] = {
             "at": now.astimezone(UTC).isoformat(),
             "key": slot.key,
             "kind": slot.kind,
             "where": dict(slot.where),
         }
+        if empty:
+            said["empty"] = True
         # A line end before it, too: what another process was killed in the middle of does not
         # then run into this. One write to a file opened so stands in it as one piece.
         line = f"\n{json.dumps(said, separators=(',', ':'))}\n".encode()
@@ -64,16 +73,18 @@ class FileJournal:
             raise Unavailable(f"{self._name} was not written: its disk is full; free some space.")
 
     def places(self) -> Iterator[tuple[Place, datetime]]:
-        """Yield every place ever noted, each once, and when last. Raises ``Unavailable``."""
+        """Yield every place that is noted, each once, and when last. Raises ``Unavailable``."""
         # The whole file may be large, and the same places come again and again: so first where
         # each stands last, then those lines alone.
         last: dict[bytes, int] = {}
-        for number, (place, _) in self._lines():
-            last[_digest(place.key)] = number
+        for number, (place, noted_at) in self._lines():
+            last[_digest(place.key)] = 0 if noted_at is None else number
         wanted = set(last.values())
-        yield from (said for number, said in self._lines() if number in wanted)
+        for number, (place, noted_at) in self._lines():
+            if number in wanted and noted_at is not None:
+                yield place, noted_at
 
-    def _lines(self) -> Iterator[tuple[int, tuple[Place, datetime]]]:
+    def _lines(self) -> Iterator[tuple[int, tuple[Place, datetime | None]]]:
         """Yield what each line says, with its number."""
         try:
             with self.path.open("rb") as file:
@@ -89,8 +100,11 @@ class FileJournal:
         except OSError as exc:
             raise self._unavailable("read", exc) from exc
 
-    def _read(self, number: int, line: bytes) -> tuple[Place, datetime] | None:
-        """Read a line; None of an empty one, and of one that a crash has torn."""
+    def _read(self, number: int, line: bytes) -> tuple[Place, datetime | None] | None:
+        """Read a line: a place, and when it was noted; None in its stead where it is crossed out.
+
+        None of an empty line, and of one that a crash has torn.
+        """
         # A machine that goes down may leave zeros at the end of a file that has just grown.
         text = line.strip(b"\0\r\n ")
         if not text:
@@ -107,7 +121,8 @@ class FileJournal:
                     noted_at = datetime.fromisoformat(at).astimezone(UTC)
                 except ValueError as exc:
                     raise self._damaged(number) from exc
-                return Place(key=SlotKey(key), kind=kind, where=where), noted_at
+                place = Place(key=SlotKey(key), kind=kind, where=where)
+                return place, None if said.get("empty") is True else noted_at
             case _:
                 raise self._damaged(number)
 

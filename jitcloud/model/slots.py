@@ -40,6 +40,10 @@ class Operation:
     """When it was told, or at the earliest could have been; by the broker's clock."""
     id: str = ""
     """What the cloud calls it; empty where its answer never came, so that it must be found."""
+    either: bool = False
+    """Whether it may as well be of the other kind: whoever has told the cloud has died."""
+    filled_before: datetime | None = None
+    """What ``filled_at`` was before, for it has filled nothing if it fails."""
 
 
 class Progress(StrEnum):
@@ -104,6 +108,8 @@ class Slot:
     """What the cloud is still doing here, as far as we know."""
     filled_at: datetime | None = None
     """When it was last seen filled, or may have been, by us."""
+    usable_at: datetime | None = None
+    """When it was last joined while it was filled still, or may have been."""
     emptied_at: datetime | None = None
     """When a cloud was last told to empty it: for a while it may still seem to be filled."""
     last: RequestId | None = None

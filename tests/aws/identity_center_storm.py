@@ -10,13 +10,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from botocore.exceptions import ClientError
-
 from jitcloud.emulators.identity_center import Behaviour
-from jitcloud.emulators.identity_center.call import Answer
-from jitcloud.model import Request, State
+from jitcloud.model import SlotKey, State
+from jitcloud.providers.aws.identity_center_errands import Errand
 from jitcloud.providers.aws.identity_center_pace import Pace
-from tests.aws.identity_center_world import CREATE, DELETE, Here, Nearby
+from tests.aws.identity_center_world import CREATE, DELETE, Heard, Here, Nearby
 
 RATE, OUTSTANDING = 20, 10
 """As documented; see ``Behaviour``."""
@@ -24,97 +22,91 @@ RATE, OUTSTANDING = 20, 10
 NEEDED = 3
 """The calls that an end needs: to delete, to ask whether that is done, and to look."""
 
+LIMIT = 1 / 0.95
+"""How much longer it may take than the limits allow."""
+
+
+class Told(Pace):
+    """A pace that counts whom it puts off."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.put_off: Counter[tuple[SlotKey, bool]] = Counter()
+        """How often, by place and whether something was to be begun there."""
+
+    def turn(self, key: SlotKey, errand: Errand, now: datetime) -> datetime:
+        turn = super().turn(key, errand, now)
+        self.put_off[key, errand.begins] += turn > now
+        return turn
+
 
 @dataclass
 class Storm:
     """How it went."""
 
-    ends: int
-    takes: timedelta
+    deadline: datetime
     floor: timedelta
     """The least that the two limits allow for what is needed."""
+    pace: Told
+    heard: list[Heard]
+    """The calls from the deadline on."""
     overstays: list[timedelta] = field(default_factory=list)
-    """From the deadline until somebody really could not any more."""
+    """From the deadline until somebody really could not any more, the shortest first."""
     over_after: timedelta = timedelta(0)
     """When the last of them was known to be gone."""
-    calls: Counter[str] = field(default_factory=Counter)
-    throttled: int = 0
-    last_delete: timedelta = timedelta(0)
-    first_create: timedelta | None = None
-    """Of those that waited."""
-    turns: Counter[str] = field(default_factory=Counter)
-    """How often each place was told to come back later."""
 
     @property
     def ratio(self) -> float:
         return self.over_after / self.floor
 
+    @property
+    def throttled(self) -> int:
+        return sum(call.error == "ThrottlingException" for call in self.heard)
+
+    def done(self, operation: str) -> list[datetime]:
+        """When calls of an operation were made that AWS did not refuse."""
+        return [call.at for call in self.heard if call.operation == operation and not call.error]
+
+    @property
+    def removals_went_first(self) -> bool:
+        """Whether nobody was let in before the last of them was told to be taken out."""
+        return min(self.done(CREATE)) >= max(self.done(DELETE))
+
 
 def floor(ends: int, takes: timedelta) -> timedelta:
-    """No broker could be faster, if calls took no time: the bucket begins full."""
+    """No broker could be faster, if calls took no time: AWS's bucket begins full."""
     by_calls = timedelta(seconds=1) * (ends * NEEDED - RATE) / RATE
     return max(by_calls, takes * ends / OUTSTANDING)
 
 
 def storm(folder: Path, *, ends: int, waiting: int, takes: timedelta) -> Storm:
-    """Have as many grants end at once, with others waiting, on a broker that knows nothing yet."""
+    """Have so many grants end at once, and others wait, on a broker that has just started."""
     people = [f"person-{number}" for number in range(ends + waiting)]
-    here = Here(
-        Nearby(), folder, Behaviour(takes=takes, rate=None, outstanding=None), people=people
-    )
+    calm = Behaviour(takes=takes, rate=None, outstanding=None)
+    here = Here(aws := Nearby(), folder, calm, people=people, pace=Told)
     requests = [here.world.ask(person, minutes=60) for person in people[:ends]]
     here.pass_time(minutes=10)
-    assert all(here.state(request) is State.ACTIVE for request in requests)
     assert len(here.who()) == ends
     window = requests[0].window
     assert window is not None
-    deadline = here.time.now = window.deadline
+    here.time.now = window.deadline
     here.behaviour.rate, here.behaviour.outstanding = RATE, OUTSTANDING
+    aws.heard.clear()
     here.start()
-    told = Storm(ends, takes, floor(ends, takes))
-    _count(here, told, deadline)
+    assert isinstance(here.kind.pace, Told)
+    went = Storm(here.time(), floor(ends, takes), here.kind.pace, aws.heard)
+
     here.sweep()
-    grants = [here.world.ask(person, minutes=60) for person in people[ends:]]
-    _go_on(here, told, requests, deadline)
-    left = [request for request in grants if here.state(request) is not State.ACTIVE]
+    late = [here.world.ask(person, minutes=60) for person in people[ends:]]
+    left = {request.id for request in requests}
+    while left:
+        taken_out = ends - len(here.who() & set(people[:ends]))
+        went.overstays += [here.time() - went.deadline] * (taken_out - len(went.overstays))
+        left = {name for name in left if not here.world.now(name).state.is_finished}
+        went.over_after = here.time() - went.deadline
+        if left:
+            here.on()
     here.until(
-        lambda: all(here.state(request) is State.ACTIVE for request in left), timedelta(minutes=15)
+        lambda: all(here.state(request) is State.ACTIVE for request in late), timedelta(minutes=15)
     )
-    return told
-
-
-def _go_on(here: Here, told: Storm, requests: list[Request], deadline: datetime) -> None:
-    can, open_ = len(here.who()), [request.id for request in requests]
-    while open_:
-        now_can = len(here.who() & {request.person for request in requests})
-        told.overstays += [here.time() - deadline] * (can - now_can)
-        can = now_can
-        open_ = [name for name in open_ if not here.world.now(name).state.is_finished]
-        if open_:
-            due = here.next_due()
-            assert due is not None
-            assert due < deadline + timedelta(hours=2)
-            here.time.now = max(here.time(), due)
-            here.sweep()
-    told.over_after = here.time() - deadline
-
-
-def _count(here: Here, told: Storm, deadline: datetime) -> None:
-    """Listen to what is asked of the cloud and of the pace."""
-    center, pace = here.center, here.kind.pace
-    call, turn = center.call, pace.turn
-
-    def counted(service: str, operation: str, params: object, *, check: bool = True) -> Answer:
-        told.calls[operation] += 1
-        try:
-            answer = call(service, operation, params, check=check)  # type: ignore[arg-type] # as it came
-        except ClientError as exc:
-            told.throttled += exc.response["Error"]["Code"] == "ThrottlingException"
-            raise
-        if operation == DELETE:
-            told.last_delete = here.time() - deadline
-        if operation == CREATE and told.first_create is None:
-            told.first_create = here.time() - deadline
-        return answer
-
-    center.call = counted  # type: ignore[method-assign] # the client of this center asks it by name
+    return went

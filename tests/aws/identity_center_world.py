@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError
 
 from jitcloud.emulators.identity_center import (
     Assignment,
@@ -16,6 +17,7 @@ from jitcloud.emulators.identity_center import (
     IdentityCenter,
     IdentityCenterServer,
 )
+from jitcloud.emulators.identity_center.call import Answer
 from jitcloud.emulators.identity_center.client import Client
 from jitcloud.model import (
     Area,
@@ -34,6 +36,7 @@ from jitcloud.ports import Store
 from jitcloud.providers.aws import identity_center_places as places
 from jitcloud.providers.aws.clients import Clients
 from jitcloud.providers.aws.identity_center import AccountAssignment
+from jitcloud.providers.aws.identity_center_pace import Pace
 from jitcloud.providers.aws.identity_center_places import KIND
 from jitcloud.stores.memory import MemoryStore
 from tests.aws.iam_world import PEOPLE, catalog
@@ -74,9 +77,7 @@ class Aws:
     def begin(self, behaviour: Behaviour | None = None, time: Time | None = None) -> IdentityCenter:
         """Make one with two accounts; the clock is that of ``time`` from now on."""
         self.clock.time = time or Time()
-        center = self.server.center = IdentityCenter(self.clock.time, behaviour)
-        for account in (PROD, DEV):
-            center.organization.add_account(account, account)
+        center = self.server.center = _center(behaviour, self.clock.time)
         return center
 
 
@@ -87,28 +88,57 @@ def emulated() -> Iterator[Aws]:
         yield Aws(server, clock, clients_of(server.url, clock))
 
 
+@dataclass(frozen=True)
+class Heard:
+    """A call, and what came of it."""
+
+    at: datetime
+    operation: str
+    error: str
+    """The code that was answered; empty where it was done."""
+
+
 class _InProcess(Clients):
-    def __init__(self, center: IdentityCenter, clock: Callable[[], datetime]) -> None:
-        super().__init__(clock=clock)
-        self._client = center.client("sso-admin", check=False)
+    def __init__(self, center: IdentityCenter, nearby: Nearby) -> None:
+        super().__init__(clock=center.now)
+        self._center, self._nearby = center, nearby
+        self._client = Client("sso-admin", center.operations("sso-admin"), self._call)
 
     def sso_admin(self, region: str, through: str | None = None) -> Client:  # noqa: ARG002 - there is one
         return self._client
+
+    def _call(self, operation: str, params: Mapping[str, object]) -> Answer:
+        self._nearby.before(operation)
+        error = ""
+        try:
+            return self._center.call("sso-admin", operation, params, check=False)
+        except ClientError as exc:
+            error = str(exc.response["Error"]["Code"])
+            raise
+        finally:
+            self._nearby.heard.append(Heard(self._center.now(), operation, error))
 
 
 @dataclass
 class Nearby:
     """The same without HTTP and boto3: for thousands of calls."""
 
+    before: Callable[[str], object] = str
+    """Told of each call before it is made."""
+    heard: list[Heard] = field(default_factory=list)
     clients: Clients = field(init=False)
 
     def begin(self, behaviour: Behaviour | None = None, time: Time | None = None) -> IdentityCenter:
-        time = time or Time()
-        center = IdentityCenter(time, behaviour)
-        for account in (PROD, DEV):
-            center.organization.add_account(account, account)
-        self.clients = _InProcess(center, time)
+        center = _center(behaviour, time or Time())
+        self.clients = _InProcess(center, self)
         return center
+
+
+def _center(behaviour: Behaviour | None, time: Time) -> IdentityCenter:
+    center = IdentityCenter(time, behaviour)
+    for account in (PROD, DEV):
+        center.organization.add_account(account, account)
+    return center
 
 
 def clients_of(url: str, clock: Callable[[], datetime]) -> Clients:
@@ -186,6 +216,7 @@ class Here:
     store: Store = field(default_factory=MemoryStore)
     by: Callable[[Store], Store] = lambda store: store
     """By what the first broker reaches the store."""
+    pace: Callable[[], Pace] = Pace
 
     def __post_init__(self) -> None:
         self.center = self.aws.begin(self.behaviour, self.time)
@@ -201,7 +232,7 @@ class Here:
         """Put the broker together, as a process that starts does: it knows what is on record."""
         target = {"set": self.admins, "account": PROD}
         target |= {"group": self.team} if self.group else {}
-        self.kind = AccountAssignment(self.aws.clients, settle=SETTLE)
+        self.kind = AccountAssignment(self.aws.clients, settle=SETTLE, pace=self.pace())
         self.world = World(
             self.folder,
             time=self.time,
@@ -252,20 +283,23 @@ class Here:
         """Let time pass, and sweep at each instant at which something is due."""
         until = self.time() + timedelta(**by)
         while (due := self.next_due()) is not None and due <= until:
-            self.time.now = max(self.time(), due)
-            self.sweep()
+            self.on()
         self.time.now = until
 
     def until(self, holds: Callable[[], bool], within: timedelta) -> timedelta:
         """Go from one due instant to the next until it holds; return how long that took."""
         began = self.time()
         while not holds():
-            due = self.next_due()
-            assert due is not None, "nothing more will happen"
-            assert due <= began + within, self.world.unfinished()
-            self.time.now = max(self.time(), due)
-            self.sweep()
+            self.on()
+            assert self.time() <= began + within, self.world.unfinished()
         return self.time() - began
+
+    def on(self) -> None:
+        """Go to the next instant at which something is due, and sweep."""
+        due = self.next_due()
+        assert due is not None, "nothing more will happen"
+        self.time.now = max(self.time(), due)
+        self.sweep()
 
     def sweep(self) -> None:
         """Do all that is due at this instant."""

@@ -7,38 +7,16 @@ its effect is dying before the next one, so both are covered.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from jitcloud.model import Request, State
-from tests.aws.identity_center_world import REGION, Aws, Here, emulated
+from jitcloud.model import State
+from tests.aws.identity_center_world import Here, Nearby
 from tests.faults import Killed, Switch
-
-
-@pytest.fixture(scope="module")
-def aws() -> Iterator[Aws]:
-    with emulated() as running:
-        yield running
-
-
-@contextlib.contextmanager
-def dying_in_calls(aws: Aws, switch: Switch) -> Iterator[None]:
-    """Count each call before it is sent."""
-
-    def count(event_name: str, **_: object) -> None:
-        switch.count(event_name)
-
-    events = aws.clients.sso_admin(REGION).meta.events
-    events.register("before-send.sso-admin", count)
-    try:
-        yield
-    finally:
-        events.unregister("before-send.sso-admin", count)
-
 
 # ── Lifetimes ────────────────────────────────────────────────────────────────────────────────
 
@@ -102,20 +80,20 @@ LIFETIMES = {
 
 
 @pytest.mark.parametrize("name", LIFETIMES)
-def test_dying_anywhere_leaves_exactly_the_right_access(
-    aws: Aws, tmp_path: Path, name: str
-) -> None:
+def test_dying_anywhere_leaves_exactly_the_right_access(tmp_path: Path, name: str) -> None:
     lifetime = LIFETIMES[name]
     for at in range(1, 400):
         folder = tmp_path / str(at)
         folder.mkdir()
         switch = Switch(at)
-        here = Here(aws, folder, by=lambda store: switch.over(store, "commit"))  # noqa: B023 - it is used at once
+        nearby = Nearby(before=switch.count)
+        here = Here(nearby, folder, by=lambda store: switch.over(store, "commit"))  # noqa: B023 - it is used at once
         here.behaviour.takes = timedelta(seconds=lifetime.takes)
         if lifetime.standing:
             here.assign()
-        with contextlib.suppress(Killed), dying_in_calls(aws, switch):
+        with contextlib.suppress(Killed):
             lifetime.live(here)
+        nearby.before = str
         last = switch.calls[-1]
         here.time.forward(seconds=lifetime.outage)
         here.start()
@@ -153,8 +131,5 @@ def _is_right(here: Here, lifetime: Lifetime, when: str) -> None:
 
 
 def _is_said_rightly(here: Here, standing: set[str], when: str) -> None:
-    finished: list[Request] = [
-        here.world.now(name) for name in here.store.ids(10) if here.world.now(name)
-    ]
-    if all(request.state.is_finished for request in finished):
+    if not here.world.unfinished():
         assert here.who() == standing, when

@@ -9,7 +9,15 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from tests.bench import credentials, imports, large_policy, policy, sweeps, verifying
+from tests.bench import (
+    credentials,
+    identity_center,
+    imports,
+    large_policy,
+    policy,
+    sweeps,
+    verifying,
+)
 from tests.bench.figures import Figure, all_hold, machine, table, write
 from tests.bench.timing import Say
 
@@ -19,6 +27,7 @@ BENCHES: Mapping[str, Callable[[Path, Say], Iterable[Figure]]] = {
     "credentials": credentials.measure,
     "policy": policy.measure,
     "large-policy": large_policy.measure,
+    "identity-center": identity_center.measure,
     "imports": imports.measure,
     "sweeps": sweeps.measure,
     "verifying": verifying.measure,

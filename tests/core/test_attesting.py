@@ -15,6 +15,7 @@ from jitcloud.audit.verify import signature_holds, verified
 from jitcloud.errors import CloudRefused, Conflict, Invalid, Misconfigured, Refused, Tampered
 from jitcloud.ledger import Ledger
 from jitcloud.model import (
+    SKEW,
     Attested,
     Entitlement,
     Evidence,
@@ -178,7 +179,7 @@ class Denying(MemoryMechanism):
         return Places(grant=grant, denial=denial, outlives=HOUR)
 
 
-def test_a_denial_of_it_stays_as_it_is(tmp_path: Path) -> None:
+def test_a_denial_of_it_lasts_for_as_long_as_a_session_may_live(tmp_path: Path) -> None:
     gone = Gone(tmp_path, mechanisms={KIND: Denying()})
     request = gone.vanished(gone.approved())
     place = request.places.denial
@@ -187,7 +188,11 @@ def test_a_denial_of_it_stays_as_it_is(tmp_path: Path) -> None:
     assert before is not None
     assert [held.request for held in before.holders] == [request.id]
     gone.attest(request)
-    assert gone.store.slot(place.key) == before
+    after = gone.store.slot(place.key)
+    assert after is not None
+    (held,) = after.holders
+    assert held.until == gone.time() + HOUR + SKEW
+    assert held.before is None, "for nobody has seen that nothing new is made of it"
 
 
 # ── Whoever else is in the place ─────────────────────────────────────────────────────────────

@@ -224,7 +224,11 @@ def test_what_is_being_removed_is_in_motion(world: World) -> None:
 
 MOVING: dict[str, Callable[[Slot], Slot]] = {
     "claimed": lambda s: replace(s, claim=Claim(by="x", until=START + timedelta(seconds=15))),
-    "under way": lambda s: replace(s, operation=Operation(verb="remove", begun_at=START)),
+    "under way": lambda s: replace(
+        s,
+        operation=Operation(verb="remove", begun_at=START),
+        wake_at=START + timedelta(minutes=1),
+    ),
     "about to be driven": lambda s: replace(s, wake_at=START),
     "driven too recently": lambda s: replace(s, landed_by=START),
 }

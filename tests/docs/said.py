@@ -13,7 +13,9 @@ PACKAGE = Path(__file__).parents[2] / "jitcloud"
 VALUE = "…"
 
 _WORDS = re.compile(r"[A-Za-z]{2,} [^?]*[A-Za-z]{2,}")
-_FOR_NO_PERSON = re.compile(r"\(\?P|^permit of|^\"|^after 30m|^within 24h|\w+:\w+ on …$|^\.$")
+_FOR_NO_PERSON = re.compile(
+    r"\(\?P|^permit of|^\"|^after 30m|^within 24h|^\w+:[\w…]+ (on|in|for account) …$|^\.$"
+)
 
 
 @cache

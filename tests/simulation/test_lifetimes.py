@@ -64,7 +64,7 @@ def _simulate(seeds: range, folder: Path) -> tuple[Counter[str], Counter[str]]:
 
 
 def test_access_always_ends_and_never_exists_unrecorded(tmp_path: Path) -> None:
-    struck, happened = _simulate(range(60), tmp_path)
+    struck, happened = _simulate(range(80), tmp_path)
     assert struck.keys() >= EVERY_FAULT, "a fault that never struck proves nothing"
     missing = EVERYTHING_THAT_HAPPENS - happened.keys() - NOT_HERE
     assert not missing, "what never happened was not shown to be right"

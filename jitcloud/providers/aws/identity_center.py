@@ -199,7 +199,8 @@ class AccountAssignment:
         return self.pace.turn(slot.key, errand(slot, removes=removes), now)
 
     def _api(self, of: Slot | Area) -> Api:
-        return Api(self.clients, self.pace, places.read(of.where), self._untold)
+        place = of.key if isinstance(of, Slot) else None
+        return Api(self.clients, self.pace, places.read(of.where), self._untold, place)
 
     def _still_in_time(self, began: datetime) -> None:
         if self.clients.clock() - began > self.timeout - CALL:

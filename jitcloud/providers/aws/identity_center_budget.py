@@ -81,18 +81,23 @@ class Calls:
         """AWS has answered: the next pause is a short one again."""
         self._pause = FIRST_PAUSE
 
-    # A clock that was set back must not keep everybody out until it is as late again.
+    # Neither is ever further ahead than a minute, unless the clock was set back: that must not
+    # keep everybody out until it is as late again.
 
     def _hold(self, now: datetime) -> timedelta:
-        left = _NONE if self._held_until is None else self._held_until - now
-        return left if _NONE < left <= LAST_PAUSE else _NONE
+        return _ahead(self._held_until, now)
 
     def _spent(self, now: datetime) -> timedelta:
-        left = _NONE if self._full_at is None else self._full_at - now
-        return min(max(_NONE, left), LAST_PAUSE)
+        return _ahead(self._full_at, now)
 
     def _spend(self, calls: int, now: datetime) -> None:
-        self._full_at = now + max(_NONE, self._spent(now) + self._each * calls)
+        spent = self._spent(now) + self._each * calls
+        self._full_at = now + min(max(_NONE, spent), LAST_PAUSE)
+
+
+def _ahead(at: datetime | None, now: datetime) -> timedelta:
+    ahead = _NONE if at is None else at - now
+    return ahead if _NONE < ahead <= LAST_PAUSE else _NONE
 
 
 # ── What is under way ────────────────────────────────────────────────────────────────────────

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from jitcloud.errors import CloudRefused, OutcomeUnknown, Throttled
+from jitcloud.model import SlotKey
 from jitcloud.providers.aws.clients import Clients, SdkClient, translated
 from jitcloud.providers.aws.identity_center_pace import Pace
 from jitcloud.providers.aws.identity_center_places import About, Way, Where, about
@@ -48,6 +49,8 @@ class Api:
     where: Where
     untold: dict[Way, datetime]
     """Since when it is known that nobody is told what a principal has, by the way in."""
+    place: SlotKey | None = None
+    """Whose turn it is."""
 
     # ── Lists ────────────────────────────────────────────────────────────────────────────────
 
@@ -159,10 +162,10 @@ class Api:
         clock, pace = self.clients.clock, self.pace
         pace.call(clock())
         try:
-            with translated(f"sso:{what} about {self.where.account}", denied=_DENIED):
+            with translated(f"sso:{what} for account {self.where.account}", denied=_DENIED):
                 yield
         except Throttled:
-            pace.throttled(clock(), begins=begins)
+            pace.throttled(clock(), begins=begins, place=self.place)
             raise
         except OutcomeUnknown:
             if begins:

@@ -28,7 +28,7 @@ SLICE = timedelta(milliseconds=500)
 """In steps of this calls are booked ahead."""
 
 HORIZON = timedelta(minutes=2)
-"""Nobody is put off for longer at once: more may be possible by then than it seems now."""
+"""Nobody waits for longer at once, while AWS takes calls: more may be possible by then."""
 
 FIRST_HORIZON = timedelta(seconds=6)
 """The same while nobody knows how long anything takes: by then the first was asked after."""
@@ -102,7 +102,8 @@ class Pace:
             number = self._cancel(key)
             if way is None:
                 horizon = HORIZON if self._lines.is_learnt else FIRST_HORIZON
-                return min(self._book(key, number, errand, now), now + horizon)
+                latest = self._calls.left_at(errand.calls, now) + horizon
+                return min(self._book(key, number, errand, now), latest)
             self._gone[get_ident()] = _Booking(key, number, now, errand)
             self._count(now, errand)
             self._calls.promise(errand.calls, now)
@@ -216,11 +217,14 @@ class Pace:
         with self._lock:
             self._calls.go_on()
 
-    def throttled(self, now: datetime, *, begins: bool) -> None:
-        """AWS takes no more calls; or, of those that begin something (``begins``), no more."""
+    def throttled(self, now: datetime, *, begins: bool, place: SlotKey | None = None) -> None:
+        """AWS takes no more calls; or, of those that begin something (``begins``), no more.
+
+        ``place`` is whose turn it was, if anybody's.
+        """
         with self._lock:
             gone = self._gone.pop(get_ident(), None)
-            if gone is not None:
+            if gone is not None and gone.key == place:
                 # It waits still, and has not lost its number.
                 self._keep(replace(gone, at=now + SOON))
             if not (begins and self._lines.refuse()):
