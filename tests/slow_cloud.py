@@ -51,7 +51,8 @@ class SlowAssignments(MemoryAssignments):
         self.told.append("follow")
         place = str(slot.where["person"]), str(slot.where["role"])
         for task in self.tasks:
-            lost = not operation.id and task.verb == "put" and task.progress is Progress.RUNNING
+            is_meant = task.verb == operation.verb and task.progress is Progress.RUNNING
+            lost = not operation.id and is_meant
             if task.id == operation.id or (lost and task.place == place):
                 return Followed(progress=task.progress, id=task.id, reason=task.reason)
         return Followed(progress=Progress.UNKNOWN)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
@@ -14,9 +15,10 @@ from jitcloud.emulators.identity_center import Behaviour
 from jitcloud.model import Hold, Place, Slot
 from jitcloud.ports import SlotKind
 from jitcloud.providers.aws import identity_center_places as places
+from jitcloud.providers.aws.clients import Clients
 from jitcloud.providers.aws.identity_center import AccountAssignment
 from jitcloud.providers.aws.identity_center_places import KIND
-from tests.aws.fake_aws import FakeAws, says
+from tests.aws.fake_aws import GOOD, ROLE, FakeAws, says
 from tests.aws.identity_center_world import (
     PROD,
     REGION,
@@ -163,6 +165,26 @@ def test_an_area_is_listed_page_by_page_with_all_that_it_takes_to_end_each(here:
     assert sizes == [0, 2, 2]
     team = places.place(area, "GROUP", here.team).key
     assert found == {team, *(here.place(person).key for person in here.people)}
+
+
+def test_an_instance_is_reached_through_a_role_in_an_account_that_administers_it(
+    here: Here, aws: Aws, fake: FakeAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
+    monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
+    area = an_area(here.center, here.admins)
+    area = replace(area, where={**area.where, "account_role": ROLE})
+    place = places.place(area, "USER", here.users["ana"])
+    slot = Slot(key=place.key, kind=place.kind, where=place.where)
+    fake.answers = [says(200, GOOD)]
+    kind = AccountAssignment(
+        Clients(clock=here.time, endpoint_url=fake.url, identity_center_url=aws.server.url)
+    )
+    assert not kind.see(slot, NOW).present
+    kind.put(slot, (), NOW)
+    assert kind.see(slot, NOW).present
+    assert [asked["RoleArn"] for asked in fake.asked] == [ROLE]
 
 
 # ── Other clients of the same way ────────────────────────────────────────────────────────────

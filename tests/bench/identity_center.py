@@ -51,7 +51,7 @@ def _figure(went: Storm, takes: float) -> Figure:
         },
         notes=(
             "In emulated time, by a broker that has just started.",
-            f"{WAITING} more wait to get in, and are not before AWS is told to take out the last one.",
+            f"{WAITING} more wait to get in: not one is before AWS is told to take out the last.",
             f"Each deletion takes {takes:g} s. Gone is what a list shows ten seconds later.",
         ),
     )
