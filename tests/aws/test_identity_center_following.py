@@ -350,3 +350,65 @@ def test_whatever_aws_gives_as_a_reason_is_told_so_that_it_can_be_shown(
 ) -> None:
     assert why("remove", reason) == told
     assert len(why("remove", "x" * 5000)) < 500
+
+
+def test_a_lost_create_is_found_though_our_clock_is_ahead_of_awss(here: Here) -> None:
+    here.faults.append(Fault.HANG_UP_DONE, on=CREATE)
+    request = here.world.ask()
+    ahead = Operation(verb="put", begun_at=here.time() + timedelta(minutes=2))
+    followed = here.kind.follow(here.world.slot(request), ahead, here.time())
+    assert followed.progress is Progress.RUNNING
+    assert followed.id
+
+
+def test_a_lost_delete_does_not_take_what_is_given_anew(here: Here) -> None:
+    request = here.let_in()
+    here.center.behaviour.takes = timedelta(minutes=2)
+    here.faults.append(Fault.HANG_UP_DONE, on=DELETE)
+    here.world.give_back(request)
+    here.pass_time(seconds=5)
+    again = here.world.ask()
+    here.until(lambda: here.state(again) is State.ACTIVE, timedelta(minutes=10))
+    here.pass_time(minutes=10)
+    assert (here.state(again), here.who()) == (State.ACTIVE, {"ana"})
+
+
+def test_who_may_not_ask_after_a_create_still_has_it_deleted(here: Here) -> None:
+    for _ in range(300):
+        here.faults.append(Fault.DENIED, on=CREATION)
+    here.world.ask(minutes=20)
+    here.pass_time(minutes=60)
+    assert here.calls[DELETE] > 0
+    assert here.who() == set()
+
+
+def test_ten_creates_that_never_finish_keep_nobody_in(aws: Aws, tmp_path: Path) -> None:
+    people = ("ana", "ben", "cleo", *(f"p{number:02}" for number in range(10)))
+    here = Here(aws, tmp_path, people=people)
+    here.center.behaviour.outstanding = None  # AWS would take on more, and nobody knows
+    victim = here.let_in("ana", minutes=60)
+    for person in people[3:]:
+        here.faults.append(Fault.NEVER_FINISHES, on=CREATE)
+        here.world.ask(person, minutes=60)
+        here.pass_time(seconds=3)
+    here.pass_time(minutes=2)
+    here.world.give_back(victim)
+    here.pass_time(minutes=10)
+    assert "ana" not in here.who()
+    here.faults.clear()
+    here.center.release()
+
+
+def test_a_list_that_takes_long_to_read_leaves_time_to_delete(here: Here) -> None:
+    request = here.let_in("ana", minutes=60)
+    here.center.behaviour.empty_pages = 2
+    events = here.aws.clients.sso_admin("us-east-1").meta.events
+    slow = lambda **_: here.time.forward(seconds=1.7)  # noqa: E731 - to be taken off again
+    events.register("after-call", slow)
+    try:
+        here.faults.append(Fault.CONFLICT, on=DELETE)
+        here.world.give_back(request)
+        here.pass_time(minutes=20)
+    finally:
+        events.unregister("after-call", slow)
+    assert here.who() == set()

@@ -275,7 +275,8 @@ def test_one_that_is_stuck_keeps_its_line_and_slows_nobody_else_down() -> None:
         now = START + timedelta(minutes=minute)
         lines.runs("stuck", START, now)
         lines.forget(now)
-        assert lines.free(now + timedelta(seconds=50)) == 1
+        assert lines.free(now + timedelta(seconds=20)) == 1
+        assert lines.free(now + timedelta(seconds=40)) == 2, "somebody may find out"
         lines.begin("other", now)
         assert lines.free(now + SECOND) == 1
     assert lines.free(now + budget.FORGET + timedelta(minutes=2)) == 2

@@ -321,3 +321,17 @@ def test_a_group_is_looked_at_once(here: Here) -> None:
     assert here.calls == {"DescribeGroup": 1}
     gone = Target.model_validate(here.target(group_id=STRANGER))
     assert not people.group(gone, here.clock()).exists
+
+
+def test_whoever_is_found_and_is_named_as_somebody_elses_is_not_them(store: Store) -> None:
+    """Ana's user happens to be called as Ben is, which is why the catalog names it."""
+    with pytest.raises(Refused, match="named in the catalog as somebody else's"):
+        store.user(somebody("ana"), users={"kim": store.ana})
+    assert store.user(somebody("kim"), users={"kim": store.ana}) == store.ana
+
+
+def test_a_name_of_another_kind_does_not_hide_that_two_users_match(here: Here) -> None:
+    here.store.add_user("kim", email="kim@corp.example")
+    here.store.add_user("kim@corp.example", email="other@corp.example")
+    with pytest.raises(Refused, match="more than one user"):
+        user(here, somebody("kim", "kim@corp.example"))

@@ -285,8 +285,14 @@ def who(here: Here, account: str = PROD) -> set[str]:
     return set(here.center.who_can(here.admins, account))
 
 
-def test_somebody_asks_gets_it_and_gives_it_back(here: Here, tmp_path: Path) -> None:
-    world = a_broker(here, tmp_path)
+@pytest.mark.parametrize(
+    ("find_user_by", "calls"), [("email", 10), ("user-name", 11)], ids=["one name", "two names"]
+)
+def test_somebody_asks_gets_it_and_gives_it_back(
+    here: Here, tmp_path: Path, find_user_by: str, calls: int
+) -> None:
+    """Whoever has several names is looked up by each, lest one of them is somebody else's."""
+    world = a_broker(here, tmp_path, find_user_by=find_user_by)
     request = world.ask()
     wait(world, State.ACTIVE, request)
     assert who(here) == {here.ana}
@@ -301,7 +307,7 @@ def test_somebody_asks_gets_it_and_gives_it_back(here: Here, tmp_path: Path) -> 
     world.time.forward(hours=2, minutes=1)
     world.sweep()
     assert world.now(request).state is State.ENDED
-    assert sum(here.calls.values()) <= 10
+    assert sum(here.calls.values()) == calls
     world.verify_all()
 
 

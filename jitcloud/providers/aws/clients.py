@@ -35,6 +35,9 @@ CALL = timedelta(seconds=CONNECT_TIMEOUT + READ_TIMEOUT)
 """How long one call may take. Names are resolved and addresses tried within it as a rule: the
 SDK bounds each address, not all of them together."""
 
+MOST_SAID = 500
+"""How many characters of what AWS says are told: it goes into records and messages."""
+
 _CONFIG = Config(
     connect_timeout=CONNECT_TIMEOUT,
     read_timeout=READ_TIMEOUT,
@@ -270,7 +273,7 @@ def translated(doing: str, *, denied: str = "") -> Iterator[None]:
 
 def _answered(exc: sdk.ClientError, doing: str, denied: str) -> NoReturn:
     code = printable(str(exc.response["Error"].get("Code", "")))
-    said = printable(str(exc.response["Error"].get("Message", "")))
+    said = printable(str(exc.response["Error"].get("Message", ""))[:MOST_SAID])
     status = exc.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if code in _THROTTLES or status == 429:  # noqa: PLR2004 - "Too Many Requests"
         raise Throttled(f"AWS limits the rate of {doing} ({code}); try again shortly.") from exc

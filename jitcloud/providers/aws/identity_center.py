@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 
 from jitcloud.errors import CloudRefused, Throttled
 from jitcloud.model import (
-    SKEW,
     Area,
     Followed,
     Hold,
@@ -31,13 +30,14 @@ from jitcloud.providers.aws.identity_center_pace import Pace
 from jitcloud.providers.aws.identity_center_places import KIND, Way
 from jitcloud.providers.aws.identity_center_status import Status, Verb
 
-MOST_PAGES = 20
+CLOCKS = timedelta(minutes=15)
+"""What was created longer before, by AWS's clock, is not looked at to find what we have begun."""
+
+MOST_PAGES = 200
 """How many parts of one answer are read; some may be empty."""
 
 MOST_UNDER_WAY = 20
 """How many operations are looked at to find one: AWS has ten under way at a time, it says."""
-
-_SECOND = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,8 @@ class AccountAssignment:
     def _find(self, api: Api, operation: Operation) -> Status | None:
         """Look for an operation among those under way, by its id or by what it is about."""
         began, looked = self.clients.clock(), 0
-        earliest = operation.begun_at - SKEW - _SECOND  # AWS may tell whole seconds
+        # By AWS's clock: how far ours is from it is not known here. What it is about decides.
+        earliest = operation.begun_at - CLOCKS
         for one in self._under_way(api, operation.verb, began):
             if one.id == operation.id:
                 return one

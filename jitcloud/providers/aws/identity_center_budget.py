@@ -121,8 +121,9 @@ DOUBT = timedelta(minutes=1)
 ODD = 3
 """What takes so many times as long as is guessed is stuck, and says nothing of others."""
 
-STUCK_FOR = timedelta(seconds=75)
-"""How long one that is stuck still counts once AWS has said so; it is asked after sooner."""
+STUCK_FOR = timedelta(seconds=30)
+"""How long one that is stuck still counts once AWS has said so. It is asked after less often, so
+that in between somebody may find out whether AWS counts it too: ten of them keep nobody in."""
 
 FORGET = timedelta(minutes=15)
 """What nobody has asked after for so long is over, or nobody's here."""

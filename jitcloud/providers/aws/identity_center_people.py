@@ -136,7 +136,7 @@ class People:
                 f"Identity Center has no user {_NAMED[target.find_user_by]} "
                 f"{_listed(handles, 'or')}; have yours made there, or {_IN_USERS}"
             )
-        return _unless_disabled(found)
+        return _unless_anothers(target, found)
 
     def _id(self, target: Target, handle: str) -> str | None:
         # Any: what is asked by is a union, and AWS takes any document as a value.
@@ -165,7 +165,13 @@ class People:
         return User(
             id=user,
             disabled=answer.get("UserStatus") == "DISABLED",
-            names=frozenset(name.casefold() for name in (answer.get("UserName", ""), *emails)),
+            # Only of the kind that is looked up by: one's address may be another's user name.
+            names=frozenset(
+                name.casefold()
+                for name in (
+                    emails if target.find_user_by == "email" else [answer.get("UserName", "")]
+                )
+            ),
         )
 
     def _group(self, target: Target) -> Group:
@@ -205,6 +211,15 @@ _DENIED = (
     " Check that the broker, or the account_role it goes through, may look users and groups up "
     "in this identity store."
 )
+
+
+def _unless_anothers(target: Target, user: User) -> User | str:
+    if user.id.casefold() in {known.casefold() for known in target.users.values()}:
+        return (
+            "The user of Identity Center that could be yours is named in the catalog as somebody "
+            f"else's; {_IN_USERS}"
+        )
+    return _unless_disabled(user)
 
 
 def _unless_disabled(user: User) -> User | str:
