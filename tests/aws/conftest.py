@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import count
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any, cast
 
 import boto3
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 _SESSION = boto3.Session()
 _ANY = {"Effect": "Allow", "Action": "*", "Resource": "*"}
 _DENIALS = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
-_numbers = count(1)
 
 
 def now() -> datetime:
@@ -57,7 +56,8 @@ def policy(*statements: object) -> str:
 
 
 def unique(what: str) -> str:
-    return f"{what}-{next(_numbers)}"
+    # Not counted: this module may be loaded twice, as pytest's own and as everybody's.
+    return f"{what}-{token_hex(4)}"
 
 
 def named(role: str) -> str:
@@ -69,7 +69,7 @@ def session_arn(role: str, request: RequestId) -> str:
 
 
 def a_request_id() -> RequestId:
-    return RequestId(f"01J{next(_numbers):023d}")
+    return RequestId(f"01J{int(token_hex(8), 16):023d}")
 
 
 def denied(call: Callable[[], object]) -> bool:

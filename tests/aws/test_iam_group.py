@@ -290,7 +290,7 @@ def test_a_broker_that_may_not_look_any_more_says_so_and_not_that_access_is_gone
     may(aws, broker, NOTHING)
     here.give_back(request)
     assert here.world.now(request).state is State.ENDING
-    assert "may list the groups of the user" in here.world.slot(request).trouble
+    assert "remove them" in here.world.slot(request).trouble
     assert here.can_read()
 
     may(aws, broker, ANYTHING)

@@ -412,9 +412,9 @@ def test_calls_of_the_limited_api_count_into_the_pace(here: Here) -> None:
             counted.append("call")
             super().call(now)
 
-        def throttled(self, now: Any, *, begins: bool) -> None:
+        def throttled(self, now: Any, *, begins: bool, place: Any = None) -> None:
             counted.append("throttled")
-            super().throttled(now, begins=begins)
+            super().throttled(now, begins=begins, place=place)
 
     access = IdentityCenterAccess(here.reach.clients, pace=Counting())
     access.plan(here.entitlement(**DENY), timedelta(hours=1), NOON, person=ANA)

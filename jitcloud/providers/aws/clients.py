@@ -28,6 +28,7 @@ from jitcloud.text import printable
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_sts import STSClient
+    from mypy_boto3_sts.type_defs import AssumeRoleRequestTypeDef
 
 CONNECT_TIMEOUT = 1.5
 READ_TIMEOUT = 3.0
@@ -81,7 +82,7 @@ class Clients:
         self._profile = profile
         self._endpoint_url = endpoint_url
         self._identity_center_url = identity_center_url or endpoint_url
-        self._shown = {} if external_id is None else {"ExternalId": external_id}
+        self._external_id = external_id
         # Clients may be shared by threads, but neither they nor sessions may be made by several
         # at once (boto3's guide, "Multithreading").
         self._lock = threading.RLock()
@@ -178,9 +179,11 @@ class Clients:
             "let it assume it."
         )
         with translated(f"sts:AssumeRole on {role}", denied=denied):
-            made = self.sts(parse_arn(role).partition).assume_role(
-                RoleArn=role, RoleSessionName="jitcloud", **self._shown
-            )["Credentials"]
+            asked: AssumeRoleRequestTypeDef = {"RoleArn": role, "RoleSessionName": "jitcloud"}
+            if self._external_id is not None:
+                asked["ExternalId"] = self._external_id
+            sts = self.sts(parse_arn(role).partition)
+            made = sts.assume_role(**asked)["Credentials"]
         return {
             "access_key": made["AccessKeyId"],
             "secret_key": made["SecretAccessKey"],

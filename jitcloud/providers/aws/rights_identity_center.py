@@ -75,10 +75,10 @@ def _people(target: Target, whose: str) -> Iterator[Right]:
     of = f"arn:{target.partition}:identitystore:"
     store = f"{of}:{ANY}:identitystore/{target.identity_store_id}"
     if target.group_id is None:
-        asked = ("identitystore:DescribeUser", "identitystore:GetUserId")
+        asked = ["identitystore:DescribeUser", "identitystore:GetUserId"]
         on = f"{of}::user/{ANY}"
     else:
-        asked = ("identitystore:DescribeGroup",)
+        asked = ["identitystore:DescribeGroup"]
         on = f"{of}::group/{target.group_id}"
     for action in asked:
         for resource in (store, on):
