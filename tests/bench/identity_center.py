@@ -1,4 +1,4 @@
-"""The end of a shift: how long they stay who should all be out at once, against AWS's limits."""
+"""The end of a shift, against AWS's limits; and how many calls a life takes, and a comparison."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 
+from tests.aws.center_world import reaching
+from tests.aws.identity_center_counts import a_comparison, calls_of_a_life
 from tests.aws.identity_center_storm import LIMIT, OUTSTANDING, RATE, Storm, storm
 from tests.bench.figures import Figure
 from tests.bench.timing import Say
@@ -17,7 +19,45 @@ TAKES = (timedelta(seconds=1), timedelta(seconds=5))
 three seconds for two, the calls are what limits most, and else what is under way at a time."""
 
 
+OTHERS = (0, 500, 50_000)
+MOST_CALLS = 10
+"""Of a person with one name; each further one is looked up as well."""
+
+ASSIGNMENTS = 10_000
+MOST_OF_THE_PAGES = 1.1
+
+
 def measure(folder: Path, say: Say) -> Iterable[Figure]:
+    yield from _storms(folder, say)
+    with reaching() as reach:
+        for others in OTHERS:
+            say(f"a life among {others:,} others")
+            place = folder / f"among-{others}"
+            place.mkdir()
+            yield Figure(
+                name=f"calls-among-{others}",
+                what=f"calls to AWS from an ask to its end, among {others:,} other assignments",
+                value=calls_of_a_life(reach, place, others),
+                unit="calls",
+                limit=MOST_CALLS,
+            )
+        say(f"a reconcile of {ASSIGNMENTS:,} assignments")
+        place = folder / "compared"
+        place.mkdir()
+        found = a_comparison(reach, place, ASSIGNMENTS)
+    if not found.compared.is_finished or found.compared.tally.leaked != ASSIGNMENTS:
+        raise AssertionError(found.compared)
+    yield Figure(
+        name=f"reconcile-{ASSIGNMENTS}",
+        what=f"calls of a reconcile of {ASSIGNMENTS:,} assignments / the pages they are on",
+        value=found.calls / found.pages,
+        unit="x",
+        limit=MOST_OF_THE_PAGES,
+        parts={"calls": found.calls, "pages": found.pages},
+    )
+
+
+def _storms(folder: Path, say: Say) -> Iterable[Figure]:
     for takes in TAKES:
         seconds = takes.total_seconds()
         say(f"{ENDS} ends at one instant, each of which takes {seconds:g} s")

@@ -15,7 +15,7 @@ from jitcloud import codec
 from jitcloud.audit import chain
 from jitcloud.audit.verify import Report, verify_all
 from jitcloud.model import EntitlementId, Request, RequestId, Sealed, State
-from jitcloud.ports import Signer
+from jitcloud.ports import Change, Control, Signer
 from jitcloud.stores.sqlite import SqliteStore
 from tests.bench.emulated import account, organisation
 from tests.bench.figures import Figure
@@ -34,11 +34,12 @@ def measure(folder: Path, say: Say) -> Iterable[Figure]:
     with account() as aws:
         time = Time(datetime.now(UTC))
         world, _ = organisation(folder / "organisation", aws, time)
-        trail = _life(world)
+        trail, controls = _life(world)
     path = folder / "jitcloud.db"
     _fill(path, trail, world.signer, say)
     say("verifying")
     store = SqliteStore(path)
+    store.commit(Change(control=controls))
     reports: list[Report] = []
     with one_processor() as alone:
         used = process_time()
@@ -49,7 +50,7 @@ def measure(folder: Path, say: Say) -> Iterable[Figure]:
     whole = seconds_of(lambda: verify_all(store, world.signer.verifier(), time()))
     store.close()
     (report,) = reports
-    if report.findings or report.events != EVENTS:
+    if report.findings or report.events != EVENTS + len(controls.events):
         raise AssertionError(report)
     yield Figure(
         name=f"verify-{EVENTS}-events",
@@ -67,8 +68,11 @@ def measure(folder: Path, say: Say) -> Iterable[Figure]:
     )
 
 
-def _life(world: World) -> tuple[Sealed, ...]:
-    """Ask, be approved, use two sets of credentials, and lose access at the deadline."""
+def _life(world: World) -> tuple[tuple[Sealed, ...], Control]:
+    """Ask, be approved, use two sets of credentials, and lose access at the deadline.
+
+    Returns the trail, and that of the deployment, which knows the policy that has judged.
+    """
     asker, owner = (caller(who, signed_in_at=world.time()) for who in ("u-dev", "u-owner"))
     request = world.broker.request(
         asker,
@@ -87,8 +91,11 @@ def _life(world: World) -> tuple[Sealed, ...]:
     trail = world.store.events(request.id)
     if world.now(request).state is not State.ENDED or len(trail) != EACH:
         raise AssertionError(trail)
+    known = world.store.controls()
+    assert known is not None
+    controls = Control(controls=known, events=world.store.control_events())
     world.store.close()
-    return trail
+    return trail, controls
 
 
 def _fill(path: Path, trail: Sequence[Sealed], signer: Signer, say: Say) -> None:
