@@ -42,7 +42,7 @@ def test_each_thing_is_asked_once_however_many_need_it(clinic: Clinic) -> None:
     again = clinic.examined(*clinic.good, *many)
     assert again.findings == ()
     # The rights of the broker, and in one place after the other who is there.
-    assert again.calls == first.calls < 50
+    assert again.calls <= first.calls < 50
 
 
 def test_what_is_in_another_cloud_is_left_to_others(clinic: Clinic) -> None:
