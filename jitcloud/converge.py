@@ -316,8 +316,8 @@ class Converger:
             raise OutcomeUnknown(message)
         if now + kind.timeout > slot.claim.until:
             # The cloud was slow to answer: the call still has to land within the claim.
-            until = now + kind.timeout + CLAIM_MARGIN
-            slot = drive.slot = self._write(slots.claim(slot, slot.claim.by, until))
+            by, until = slot.claim.by, now + kind.timeout + CLAIM_MARGIN
+            slot = self._commit(drive.slot, lambda s: slots.claim(s, by, until))
         wanted = slots.wish(slot, now)
         stuck, before, filled_before = drive.operation, drive.landed_by, drive.filled_at
         drive.landed_by = slot.landed_by
@@ -384,7 +384,8 @@ class Converger:
 
     def _mine(self, claimed: Slot) -> Slot:
         slot = self.store.slot(claimed.key)
-        if slot is None or slot.claim != claimed.claim:
+        mine = None if claimed.claim is None else claimed.claim.by
+        if slot is None or slot.claim is None or slot.claim.by != mine:
             message = f"{claimed.key} is driven by another by now, and goes on there."
             raise Conflict(message)
         return slot

@@ -456,3 +456,29 @@ def test_an_id_whose_successor_is_taken_is_refused_as_a_conflict(tmp_path: Path)
             world.time(),
             RequestId("01JD8Z6N3V5E6X7Y8Z9ABCDEFG"),
         )
+
+
+def test_a_cloud_that_is_slow_to_answer_is_still_told_and_that_is_on_record(here: Here) -> None:
+    """Reading has taken so long that the call would land after the claim: it is made longer."""
+    request = an_active_one(here)
+    real = MemoryAssignments.see
+
+    def slow(self: MemoryAssignments, slot: Slot, now: Any) -> Any:
+        here.world.time.forward(seconds=8)
+        return real(self, slot, now)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SlowAssignments, "remove", throttled)
+        here.world.give_back(request)
+        patch.undo()
+        patch.setattr(MemoryAssignments, "see", slow)
+        here.world.time.forward(seconds=5)
+        here.world.sweep()
+        slot = here.slot(request)
+    assert here.kind.told.count("remove") == 1
+    assert slot.claim is None
+    assert slot.operation is not None
+    assert slot.operation.id
+    here.kind.finish()
+    here.on(minutes=2)
+    assert here.state(request) is State.ENDED
