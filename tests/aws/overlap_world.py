@@ -18,7 +18,7 @@ from pathlib import Path
 
 from jitcloud.durations import parse_duration
 from jitcloud.emulators.identity_center import Fault, IdentityCenter
-from jitcloud.errors import CloudError, Conflict
+from jitcloud.errors import JitError
 from jitcloud.model import Request, State
 from jitcloud.ports import Change, SlotKind, Store
 from jitcloud.providers.aws.clients import Clients
@@ -205,7 +205,10 @@ class Story:
         request = self.asked[name]
 
         def act() -> None:
-            if how == "back":
+            if self.now(name).state in {State.PENDING, State.SCHEDULED}:
+                # It died before anybody was let in: they take it back.
+                self.world.broker.withdraw(caller(request.person), request.id, self.time())
+            elif how == "back":
                 self.world.give_back(request, request.person)
             else:
                 self.world.broker.revoke(caller("ben"), request.id, self.time(), "enough")
@@ -271,7 +274,7 @@ class Story:
             act()
         except Killed:
             pass  # the next process goes on from the record
-        except (CloudError, Conflict):
+        except JitError:
             if self.strict:
                 raise
 
