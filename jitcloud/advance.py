@@ -311,6 +311,8 @@ def _shows(slot: Slot, request: Request, now: datetime) -> bool:
     seen = slot.seen
     if seen is None or not seen.present or seen.at < request.updated_at:
         return False
+    if slot.operation is not None:
+        return False  # what was seen before it is not what will be there
     if not slots.is_settled(slot, timedelta(0)):
         return False
     if seen.holders is not None:

@@ -482,3 +482,23 @@ def test_a_cloud_that_is_slow_to_answer_is_still_told_and_that_is_on_record(here
     here.kind.finish()
     here.on(minutes=2)
     assert here.state(request) is State.ENDED
+
+
+def test_who_joins_in_the_instant_of_a_removal_is_not_in_on_what_was_seen_before_it(
+    here: Here,
+) -> None:
+    first = an_active_one(here)
+    here.world.sweep()
+    ask = partial(here.world.ask, minutes=30)
+    again = ask()  # it is there, and seen to be, at this very instant
+    for request in (first, again):
+        here.world.give_back(request)
+    newcomer = ask()
+    assert here.kind.told.count("remove") == 1
+    assert here.state(newcomer) is State.ACTIVATING
+    here.kind.finish()
+    here.on(minutes=1)
+    here.kind.finish()
+    here.on(minutes=1)
+    assert here.state(newcomer) is State.ACTIVE
+    assert here.can()
