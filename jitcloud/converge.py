@@ -15,6 +15,7 @@ from typing import cast
 from ulid import ULID
 
 from jitcloud import slots
+from jitcloud.drive import Drive
 from jitcloud.errors import (
     CloudError,
     CloudRefused,
@@ -25,13 +26,9 @@ from jitcloud.errors import (
     Unavailable,
 )
 from jitcloud.model import (
-    Followed,
     Hold,
-    Holder,
     Operation,
     Progress,
-    RequestId,
-    Sight,
     Slot,
     SlotKey,
 )
@@ -45,50 +42,6 @@ HELD = timedelta(minutes=1)
 
 COMMIT_TRIES = 20
 """How often a driver re-reads its slot when others join or leave it meanwhile."""
-
-
-@dataclass(slots=True)
-class _Drive:
-    """One attempt at a slot, and what has become known in it."""
-
-    slot: Slot
-    """As claimed."""
-    kind: SlotKind
-    landed_by: datetime | None
-    operation: Operation | None
-    filled_at: datetime | None
-    emptied_at: datetime | None
-    begun_with: tuple[tuple[Holder, ...], RequestId | None]
-    """Who held the slot when it was claimed, and who had left it last."""
-    seen: Sight | None = None
-    trouble: str = ""
-    is_done: bool = False
-    """Whether the cloud has just said that it has removed what was there."""
-
-    def told(self, at: datetime, *, fills: bool) -> None:
-        """Remember that the cloud was told to fill the place, or to empty it."""
-        if fills:
-            self.filled_at = at
-        else:
-            self.emptied_at = at
-
-    def may_be_stale(self, seen: Sight) -> bool:
-        """Whether what is seen there may be what was removed just before."""
-        emptied, filled = self.emptied_at, self.filled_at
-        if not seen.present or self.slot.standing or not self.kind.grants or emptied is None:
-            return False
-        put_since = filled is not None and filled > emptied
-        return not put_since and seen.at < emptied + self.kind.settle
-
-    def known(self, slot: Slot) -> Slot:
-        """The slot as it stands, with what has become known."""
-        return replace(
-            slot,
-            landed_by=self.landed_by,
-            operation=self.operation,
-            filled_at=self.filled_at,
-            emptied_at=self.emptied_at,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +81,7 @@ class Converger:
         before, claimed = self._claim(key)  # (1)
         if before is None or claimed is None:
             return before
-        drive = _Drive(
+        drive = Drive(
             slot=claimed,
             kind=self._kind(claimed),
             landed_by=before.landed_by,
@@ -147,10 +100,10 @@ class Converger:
                         self._look(drive)  # (5)
         except CloudError as exc:
             why = drive.trouble or str(exc)
-            return self._commit(claimed, lambda s: _in_trouble(drive, s, why, self.clock()))
+            return self._commit(claimed, lambda s: drive.in_trouble(s, why, self.clock()))
         if waits:
             return self._commit(claimed, lambda s: slots.under_way(drive.known(s), self.clock()))
-        after = self._commit(claimed, lambda s: _saw(drive, s, self.clock()))
+        after = self._commit(claimed, lambda s: drive.saw(s, self.clock()))
         self._cross_out(drive, after)
         return after
 
@@ -194,7 +147,7 @@ class Converger:
 
     # ── What the cloud was told before ───────────────────────────────────────────────────────
 
-    def _follow(self, drive: _Drive) -> bool:
+    def _follow(self, drive: Drive) -> bool:
         """Ask after what is under way; return whether that must be waited for."""
         operation = drive.operation
         if operation is None:
@@ -221,35 +174,12 @@ class Converger:
             # Whoever died was not at a create; a removal would take what a newcomer is given.
             drive.operation = replace(operation, verb="remove", either=False, id="")
             return self._follow(drive)
-        self._ended(drive, operation, followed, now)
+        drive.ended(operation, followed, now)
         return False
-
-    def _ended(
-        self, drive: _Drive, operation: Operation, followed: Followed, now: datetime
-    ) -> None:
-        """Take in what has become of an operation that is no longer under way."""
-        drive.operation = None
-        removes = operation.verb == "remove"
-        match followed.progress:
-            case Progress.FAILED:
-                drive.trouble = followed.reason
-                if drive.filled_at == operation.begun_at:
-                    drive.filled_at = operation.filled_before
-            case Progress.DONE if not removes:
-                # The cloud's own word; what it lists may be older.
-                drive.seen = Sight(at=now, present=True)
-                drive.filled_at = now
-            case Progress.DONE:
-                # Likewise: nothing that is listed before it has settled is believed.
-                drive.emptied_at = now
-                settles = drive.kind.settle > timedelta(0)
-                drive.is_done = settles and not slots.wish(drive.slot, now)
-            case _ if removes:
-                drive.emptied_at = now
 
     # ── What is there ────────────────────────────────────────────────────────────────────────
 
-    def _know(self, drive: _Drive) -> None:
+    def _know(self, drive: Drive) -> None:
         """Read what is there, unless that is known: the cloud has said so, or we have seen it.
 
         What is ours, and was seen since anybody was told anything, is removed without a look.
@@ -273,7 +203,7 @@ class Converger:
             if slots.wish(slot, self.clock()) or slot.standing is not False or is_emptied:
                 raise
 
-    def _look(self, drive: _Drive) -> None:
+    def _look(self, drive: Drive) -> None:
         seen = drive.seen = drive.kind.see(drive.slot, self.clock())
         if drive.kind.takes_standing and slots.with_standing(drive.slot, seen) != drive.slot:
             ours = seen.present and drive.slot.standing is None and self._is_noted(drive)
@@ -284,13 +214,13 @@ class Converger:
         if seen.present and not drive.slot.standing and not drive.may_be_stale(seen):
             drive.filled_at = seen.at
 
-    def _fits(self, drive: _Drive) -> bool:
+    def _fits(self, drive: Drive) -> bool:
         wanted = slots.wish(drive.slot, self.clock())
         if drive.seen is None or (wanted and drive.may_be_stale(drive.seen)):
             return False
         return slots.fits(drive.slot, drive.seen, wanted)
 
-    def _is_noted(self, drive: _Drive) -> bool:
+    def _is_noted(self, drive: Drive) -> bool:
         """Whether the journal knows a shared place to be ours, though the record does not."""
         if self.journal is None or drive.kind.hold(drive.slot) is not Hold.SHARED:
             return False
@@ -301,7 +231,7 @@ class Converger:
 
     # ── Telling ──────────────────────────────────────────────────────────────────────────────
 
-    def _tell(self, drive: _Drive) -> bool:
+    def _tell(self, drive: Drive) -> bool:
         """Make the one call; return whether the cloud does it in its own time.
 
         Raises ``OutcomeUnknown`` when no answer came, and ``Throttled`` when it was too much.
@@ -373,7 +303,7 @@ class Converger:
         except Unavailable as exc:
             raise CloudRefused(f"It cannot be noted whose access this is: {exc}") from exc
 
-    def _cross_out(self, drive: _Drive, after: Slot) -> None:
+    def _cross_out(self, drive: Drive, after: Slot) -> None:
         """Write down that what we had filled is proven empty, where we have noted it."""
         proven = drive.slot.standing is False and after.standing is None
         if not proven or self.journal is None or drive.kind.hold(after) is not Hold.SHARED:
@@ -431,51 +361,3 @@ def _left_behind(kind: SlotKind, slot: Slot) -> Slot:
     if hasattr(kind, "follow") and (operation is None or operation.verb == "remove"):
         operation = Operation(verb="put", begun_at=began, either=True, filled_before=slot.filled_at)
     return replace(slot, operation=operation, filled_at=slots.later(slot.filled_at, began))
-
-
-def _in_trouble(drive: _Drive, slot: Slot, why: str, now: datetime) -> Slot:
-    """The claim given back after something went wrong, with what was seen before that."""
-    seen = slot.seen
-    if drive.seen is not None and not (slots.wish(slot, now) and drive.may_be_stale(drive.seen)):
-        seen = drive.seen
-    return slots.put_off(replace(drive.known(slot), seen=seen), why, now)
-
-
-def _saw(drive: _Drive, slot: Slot, now: datetime) -> Slot:
-    """The claim given back, with what was seen and when to look again."""
-    kind, seen = drive.kind, drive.seen
-    slot = drive.known(slot)
-    if seen is None:
-        looks = slots.later(slot.landed_by, now) + kind.settle
-        return replace(slot, claim=None, attempts=0, trouble="", wake_at=looks)
-    wanted = slots.wish(slot, now)
-    if wanted and drive.may_be_stale(seen):
-        return slots.put_off(slot, drive.trouble or "What is seen may be what was there.", now)
-    slot = replace(slot, seen=seen)
-    if not slots.fits(slot, seen, wanted):
-        return slots.put_off(slot, drive.trouble or "The cloud does not show it yet.", now)
-    moved = (slot.holders, slot.last) != drive.begun_with
-    slot = replace(slots.without_the_past(slot, now), claim=None, attempts=0, trouble="")
-    if moved:
-        # Who joined or left meanwhile waits for a read that is newer than that.
-        return replace(slot, wake_at=now)
-    if slot.operation is not None:
-        return slots.under_way(slot, now)
-    return _at_rest(slot, seen, kind, now)
-
-
-def _at_rest(slot: Slot, seen: Sight, kind: SlotKind, now: datetime) -> Slot:
-    """The slot that the cloud agrees with, and when that is to be looked at again."""
-    # A denial or an absence is proven once the cloud has had time to act on it everywhere; a
-    # presence, as soon as no earlier call of ours (a slow removal) can undo it.
-    wait = timedelta(0) if kind.grants and slots.wish(slot, now) else kind.settle
-    if slot.landed_by is not None and not slots.is_settled(slot, wait):
-        return replace(slot, wake_at=slot.landed_by + wait)
-    if not seen.present:
-        # Proven empty: whoever fills it from here on, before us, is somebody else.
-        slot = replace(slot, standing=None)
-    look = slots.next_change(slot, now)
-    if look is not None and not kind.grants:
-        # What denies must go on denying: somebody may write over it.
-        look = min(look, now + slots.LOOK_AGAIN)
-    return replace(slot, wake_at=look)

@@ -29,6 +29,7 @@ TO_PEOPLE = (
     "controls.py",
     "converge.py",
     "directories/static.py",
+    "drive.py",
     "durations.py",
     "facts.py",
     "files.py",

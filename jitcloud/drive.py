@@ -1,0 +1,125 @@
+"""One attempt at a slot: what becomes known in it, and how the slot stands after it. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from jitcloud import slots
+from jitcloud.model import Followed, Holder, Operation, Progress, RequestId, Sight, Slot
+from jitcloud.ports import SlotKind
+
+
+@dataclass(slots=True)
+class Drive:
+    """One attempt at a slot, and what has become known in it."""
+
+    slot: Slot
+    """As claimed."""
+    kind: SlotKind
+    landed_by: datetime | None
+    operation: Operation | None
+    filled_at: datetime | None
+    emptied_at: datetime | None
+    begun_with: tuple[tuple[Holder, ...], RequestId | None]
+    """Who held the slot when it was claimed, and who had left it last."""
+    seen: Sight | None = None
+    trouble: str = ""
+    is_done: bool = False
+    """Whether the cloud has just said that it has removed what was there."""
+
+    def told(self, at: datetime, *, fills: bool) -> None:
+        """Remember that the cloud was told to fill the place, or to empty it."""
+        if fills:
+            self.filled_at = at
+        else:
+            self.emptied_at = at
+
+    def may_be_stale(self, seen: Sight) -> bool:
+        """Whether what is seen there may be what was removed just before."""
+        emptied, filled = self.emptied_at, self.filled_at
+        if not seen.present or self.slot.standing or not self.kind.grants or emptied is None:
+            return False
+        put_since = filled is not None and filled > emptied
+        return not put_since and seen.at < emptied + self.kind.settle
+
+    def known(self, slot: Slot) -> Slot:
+        """The slot as it stands, with what has become known."""
+        return replace(
+            slot,
+            landed_by=self.landed_by,
+            operation=self.operation,
+            filled_at=self.filled_at,
+            emptied_at=self.emptied_at,
+        )
+
+    # ── What the cloud has said ──────────────────────────────────────────────────────────────────
+
+    def ended(self, operation: Operation, followed: Followed, now: datetime) -> None:
+        """Take in what has become of an operation that is no longer under way."""
+        self.operation = None
+        removes = operation.verb == "remove"
+        match followed.progress:
+            case Progress.FAILED:
+                self.trouble = followed.reason
+                if self.filled_at == operation.begun_at:
+                    self.filled_at = operation.filled_before
+            case Progress.DONE if not removes:
+                # The cloud's own word; what it lists may be older.
+                self.seen = Sight(at=now, present=True)
+                self.filled_at = now
+            case Progress.DONE:
+                # Likewise: nothing that is listed before it has settled is believed.
+                self.emptied_at = now
+                settles = self.kind.settle > timedelta(0)
+                self.is_done = settles and not slots.wish(self.slot, now)
+            case _ if removes:
+                self.emptied_at = now
+
+    # ── How the slot stands then ─────────────────────────────────────────────────────────────────
+
+    def in_trouble(self, slot: Slot, why: str, now: datetime) -> Slot:
+        """The claim given back after something went wrong, with what was seen before that."""
+        seen = slot.seen
+        if self.seen is not None and not (slots.wish(slot, now) and self.may_be_stale(self.seen)):
+            seen = self.seen
+        return slots.put_off(replace(self.known(slot), seen=seen), why, now)
+
+    def saw(self, slot: Slot, now: datetime) -> Slot:
+        """The claim given back, with what was seen and when to look again."""
+        kind, seen = self.kind, self.seen
+        slot = self.known(slot)
+        if seen is None:
+            looks = slots.later(slot.landed_by, now) + kind.settle
+            return replace(slot, claim=None, attempts=0, trouble="", wake_at=looks)
+        wanted = slots.wish(slot, now)
+        if wanted and self.may_be_stale(seen):
+            return slots.put_off(slot, self.trouble or "What is seen may be what was there.", now)
+        slot = replace(slot, seen=seen)
+        if not slots.fits(slot, seen, wanted):
+            return slots.put_off(slot, self.trouble or "The cloud does not show it yet.", now)
+        moved = (slot.holders, slot.last) != self.begun_with
+        slot = replace(slots.without_the_past(slot, now), claim=None, attempts=0, trouble="")
+        if moved:
+            # Who joined or left meanwhile waits for a read that is newer than that.
+            return replace(slot, wake_at=now)
+        if slot.operation is not None:
+            return slots.under_way(slot, now)
+        return _at_rest(slot, seen, kind, now)
+
+
+def _at_rest(slot: Slot, seen: Sight, kind: SlotKind, now: datetime) -> Slot:
+    """The slot that the cloud agrees with, and when that is to be looked at again."""
+    # A denial or an absence is proven once the cloud has had time to act on it everywhere; a
+    # presence, as soon as no earlier call of ours (a slow removal) can undo it.
+    wait = timedelta(0) if kind.grants and slots.wish(slot, now) else kind.settle
+    if slot.landed_by is not None and not slots.is_settled(slot, wait):
+        return replace(slot, wake_at=slot.landed_by + wait)
+    if not seen.present:
+        # Proven empty: whoever fills it from here on, before us, is somebody else.
+        slot = replace(slot, standing=None)
+    look = slots.next_change(slot, now)
+    if look is not None and not kind.grants:
+        # What denies must go on denying: somebody may write over it.
+        look = min(look, now + slots.LOOK_AGAIN)
+    return replace(slot, wake_at=look)
