@@ -34,7 +34,7 @@ lock: $(READY) ## write requirements-dev.txt anew; LOCK=--upgrade takes newer ve
 	@$(PIP) install uv
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-config --no-header --no-annotate --no-emit-index-url --no-emit-find-links $(LOCK) \
-		--extra aws --extra cli --extra emulators --group dev \
+		--extra api --extra aws --extra cli --extra emulators --group dev \
 		--output-file requirements-dev.txt pyproject.toml >/dev/null
 
 clean: ## take away .venv and all that the tools left behind

@@ -3,6 +3,7 @@
 JitError
 ├── Invalid          what was typed cannot be understood; nothing was done
 ├── NotFound         there is no such thing, or it is not yours to see
+├── Unauthenticated  what was shown does not prove who speaks; sign in again
 ├── Refused          the person may not do this, or not any more; the message is for them
 ├── Conflict         somebody else got there first; read again and decide again
 ├── Misconfigured    an operator has something to fix before this can run
@@ -29,6 +30,10 @@ class Invalid(JitError, ValueError):
 
 class NotFound(JitError, LookupError):
     """There is no such thing, or the caller may not know of it."""
+
+
+class Unauthenticated(JitError):
+    """What was shown proves nobody. The message never quotes it."""
 
 
 class Refused(JitError):

@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 
 from jitcloud.model import (
     Area,
+    Caller,
     Controls,
     Credentials,
     Entitlement,
@@ -28,6 +29,7 @@ from jitcloud.model import (
     Place,
     Places,
     Plan,
+    Presented,
     Request,
     RequestId,
     RotationId,
@@ -467,6 +469,55 @@ class Tickets(Protocol):
         """Look one up; None where there is none of that id, or it is not written like one.
 
         Answers within seconds. Raises ``Unavailable`` when that cannot be told now.
+        """
+        ...
+
+
+class Identities(Protocol):
+    """Knows whose tokens count, and whom they name in the directory."""
+
+    def identify(self, presented: Presented, now: datetime) -> Caller:
+        """Verify what somebody presents, and say who speaks.
+
+        Raises ``Unauthenticated`` for what proves nobody, and ``Unavailable`` while whoever would
+        have to be asked (an issuer's keys, STS) cannot be reached.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wake:
+    """What is to be woken, and when: all that ever goes through a queue."""
+
+    kind: Literal["request", "slot"]
+    id: str
+    at: datetime
+
+
+class Queue(Protocol):
+    """Passes wake-ups on. What it loses or repeats does no harm: the record has them all."""
+
+    def put(self, wakes: Sequence[Wake], now: datetime) -> None:
+        """Put wake-ups in, each to be handed out when it is due, as far as the queue can wait.
+
+        Raises ``Unavailable`` where it cannot be told that all of them are in.
+        """
+        ...
+
+
+class Publisher(Protocol):
+    """Passes committed events on to other programs."""
+
+    @property
+    def channel(self) -> str:
+        """What its marks are called; the same for the same receiver."""
+        ...
+
+    def publish(self, request: Request, events: Sequence[Sealed]) -> None:
+        """Pass on some events of one request, in their order, within seconds, at least once.
+
+        ``request`` is the snapshot as it stands now. Raises ``Refused`` when this can never be
+        delivered, and ``Unavailable`` when it may be later.
         """
         ...
 

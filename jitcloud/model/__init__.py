@@ -5,7 +5,15 @@ Everything here is frozen and does no I/O. Read it in this order: ``ids``, ``cat
 All instants are aware datetimes in UTC; all durations are ``timedelta``.
 """
 
-from jitcloud.model.catalog import Caller, Cloud, Entitlement, Person, Privilege, Token
+from jitcloud.model.catalog import (
+    Caller,
+    Cloud,
+    Entitlement,
+    Person,
+    Presented,
+    Privilege,
+    Token,
+)
 from jitcloud.model.controls import (
     CONTROLS,
     Adopted,
@@ -171,6 +179,7 @@ __all__ = [
     "Places",
     "Plan",
     "PolicyRef",
+    "Presented",
     "Privilege",
     "Progress",
     "Prolonged",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Literal
 
 from jitcloud.model.ids import Digest, EntitlementId, GroupId, PersonId, RotationId
 
@@ -75,6 +76,15 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Presented:
+    """What somebody presents to prove who they are: a secret, never kept, logged or shown."""
+
+    kind: Literal["oidc", "aws"]
+    """An OpenID Connect token, or a presigned ``sts:GetCallerIdentity``."""
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
     """Who speaks, as whoever verified their token says."""
 
@@ -82,3 +92,5 @@ class Caller:
     token: Token
     signed_in_at: datetime | None = None
     """When the multi-factor sign-in happened; None where that is not known."""
+    bound_to: Digest | None = None
+    """What alone the token was asked for (its ``nonce``); None where it was for nothing special."""
