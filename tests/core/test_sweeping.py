@@ -16,7 +16,8 @@ from jitcloud.model import Brake, Ending, Person, PersonId, Request, RequestId, 
 from jitcloud.ports import Directory
 from jitcloud.stores.memory import MemoryStore
 from jitcloud.stores.sqlite import SqliteStore
-from jitcloud.sweep import ASKING, PUT_OFF, TELLING, sweep
+from jitcloud.sweep import ASKING, TELLING, sweep
+from jitcloud.waking import PUT_OFF
 from tests.core.test_brakes import ANA, RIGHTS
 from tests.world import PEOPLE, Time, World, caller
 
