@@ -380,6 +380,14 @@ class Mechanism(Protocol):
         ...
 
 
+class Spanning(Mechanism, Protocol):
+    """A mechanism of which one entitlement may span several places."""
+
+    def spans(self, entitlement: Entitlement) -> bool:
+        """Whether its places have to be looked up, as ``parts`` does. Calls no cloud."""
+        ...
+
+
 class Sessions(Mechanism, Protocol):
     """A mechanism that hands out credentials, on demand, while a grant is active."""
 
@@ -489,7 +497,8 @@ class Identities(Protocol):
 class Wake:
     """What is to be woken, and when: all that ever goes through a queue."""
 
-    kind: Literal["request", "slot"]
+    kind: Literal["request", "slot", "brakes"]
+    """A request, a slot, or every brake that somebody put on and nobody has finished."""
     id: str
     at: datetime
 

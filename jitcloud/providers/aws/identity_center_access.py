@@ -51,6 +51,10 @@ class IdentityCenterAccess:
         """Say what is wrong with the target table."""
         return targets.check(entitlement)
 
+    def spans(self, entitlement: Entitlement) -> bool:
+        """Whether the catalog names accounts by where they are, or how they are tagged."""
+        return targets.read(entitlement).account is None
+
     def parts(self, entitlement: Entitlement, now: datetime) -> tuple[str, ...]:
         """The accounts that are meant and in use, sorted; none where the catalog names one.
 

@@ -1,0 +1,1 @@
+"""Queues that hand out wake-ups when they are due."""

@@ -1,0 +1,128 @@
+"""Wake-ups queued ahead: none is dropped or done early, and a lost one costs a minute."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import pytest
+
+from jitcloud.ahead import AGAIN, AHEAD, EARLY, MOST, Handed, look_ahead
+from jitcloud.errors import Unavailable
+from jitcloud.ports import Wake
+from tests.world import START, Time
+
+SECOND = timedelta(seconds=1)
+
+
+@dataclass
+class Kept:
+    """A queue that keeps what is put into it."""
+
+    wakes: list[Wake] = field(default_factory=list)
+    is_down: bool = False
+
+    def put(self, wakes: Sequence[Wake], now: datetime) -> None:  # noqa: ARG002 - the port
+        if self.is_down:
+            raise Unavailable("The queue took no wake-ups.")
+        self.wakes += wakes
+
+
+def a_wake(name: str = "r1", at: datetime = START) -> Wake:
+    return Wake(kind="request", id=name, at=at)
+
+
+def found(*pairs: tuple[str, Wake]) -> object:
+    def look(until: datetime, limit: int) -> Iterable[tuple[str, Wake]]:
+        assert until == START + AHEAD
+        assert limit == MOST
+        return iter(pairs)
+
+    return look
+
+
+def test_each_cloud_has_its_own_queue_and_each_is_told_of_the_brakes() -> None:
+    aws, gcp = Kept(), Kept()
+    pairs = (("aws", a_wake("a")), ("gcp", a_wake("g")), ("aws", a_wake("b")))
+    queued = look_ahead(found(*pairs), {"aws": aws, "gcp": gcp}, START)  # type: ignore[arg-type] # a plain function
+    assert [(w.kind, w.id) for w in aws.wakes] == [
+        ("request", "a"),
+        ("request", "b"),
+        ("brakes", "brakes"),
+    ]
+    assert [w.id for w in gcp.wakes] == ["g", "brakes"]
+    assert (queued.wakes, queued.unrouted, queued.troubles) == (3, (), ())
+
+
+def test_a_queue_that_is_down_keeps_no_other_from_being_filled() -> None:
+    aws, gcp = Kept(is_down=True), Kept()
+    pairs = (("aws", a_wake("a")), ("gcp", a_wake("g")))
+    queued = look_ahead(found(*pairs), {"aws": aws, "gcp": gcp}, START)  # type: ignore[arg-type] # as above
+    assert [w.id for w in gcp.wakes] == ["g", "brakes"]
+    assert queued.troubles == ("aws: The queue took no wake-ups.",)
+
+
+def test_what_no_queue_is_for_is_said_and_how_long_the_oldest_has_waited() -> None:
+    late = a_wake(at=START - 90 * SECOND)
+    queued = look_ahead(found(("azure", late)), {"aws": Kept()}, START)  # type: ignore[arg-type] # as above
+    assert queued.unrouted == ("azure",)
+    assert queued.oldest == 90 * SECOND
+
+
+@dataclass
+class Worked:
+    """Whoever is handed wake-ups, with a clock that only their pauses move."""
+
+    time: Time = field(default_factory=Time)
+    queue: Kept = field(default_factory=Kept)
+    woken: list[tuple[str, datetime]] = field(default_factory=list)
+    out_of_reach: bool = False
+
+    def wake(self, wake: Wake) -> tuple[str, ...]:
+        if self.out_of_reach:
+            raise Unavailable("The record cannot be reached.")
+        self.woken.append((wake.id, self.time()))
+        return (f"{wake.id}: no",) if wake.id == "bad" else ()
+
+    def take(self, *wakes: Wake) -> list[str]:
+        handed = Handed(
+            queue=self.queue,
+            wake=self.wake,
+            clock=self.time,
+            pause=lambda seconds: self.time.forward(seconds=seconds),
+        )
+        return list(handed.take(wakes))
+
+
+def test_one_that_is_a_little_early_is_waited_for_and_woken_at_its_instant() -> None:
+    worked = Worked()
+    worked.take(a_wake("b", START + EARLY), a_wake("a", START + SECOND))
+    assert worked.woken == [("a", START + SECOND), ("b", START + EARLY)]
+    assert worked.queue.wakes == []
+
+
+def test_one_that_is_too_early_is_queued_again_as_it_was() -> None:
+    worked = Worked()
+    early = a_wake(at=START + EARLY + SECOND)
+    worked.take(early)
+    assert (worked.woken, worked.queue.wakes) == ([], [early])
+
+
+def test_what_could_not_be_done_is_said_and_keeps_no_other_waiting() -> None:
+    worked = Worked()
+    assert worked.take(a_wake("bad"), a_wake("good")) == ["bad: no"]
+    assert [name for name, _ in worked.woken] == ["bad", "good"]
+
+
+def test_with_the_record_out_of_reach_it_is_tried_again_soon() -> None:
+    worked = Worked(out_of_reach=True)
+    said = worked.take(a_wake("a"))
+    assert said == ["a: The record cannot be reached."]
+    assert worked.queue.wakes == [a_wake("a", START + AGAIN)]
+
+
+def test_with_the_queue_down_too_whoever_handed_it_out_keeps_it() -> None:
+    worked = Worked(out_of_reach=True, queue=Kept(is_down=True))
+    with pytest.raises(Unavailable):
+        worked.take(a_wake("a"))
