@@ -34,7 +34,7 @@ class Sees(MemoryMechanism):
             problems=(),
         )
     )
-    spans: tuple[str, ...] = ()
+    in_all: tuple[str, ...] = ()
     asked: list[tuple[timedelta, str, Person | None]] = field(default_factory=list)
 
     def plan(
@@ -57,7 +57,7 @@ class Sees(MemoryMechanism):
     def parts(self, entitlement: Entitlement, now: datetime) -> tuple[str, ...]:  # noqa: ARG002 - the port
         if isinstance(self.says, Exception):
             raise self.says
-        return self.spans
+        return self.in_all
 
 
 def through(mechanism: Sees) -> Asked:
@@ -83,7 +83,7 @@ def test_a_plan_comes_back_as_it_was_made() -> None:
 
 
 def test_the_parts_come_back_in_their_order() -> None:
-    assert through(Sees(spans=("b", "a"))).parts(SEVERAL, NOW) == ("b", "a")
+    assert through(Sees(in_all=("b", "a"))).parts(SEVERAL, NOW) == ("b", "a")
 
 
 @pytest.mark.parametrize(
