@@ -11,12 +11,13 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from hashlib import blake2b
 from itertools import count
 from pathlib import Path
 
-from jitcloud.errors import Unavailable
+from jitcloud.errors import Invalid, Unavailable
+from jitcloud.journals import noted
 from jitcloud.model import Place, Slot, SlotKey
 from jitcloud.text import printable
 
@@ -41,17 +42,9 @@ class FileJournal:
         self._write(slot, now, empty=True)
 
     def _write(self, slot: Slot, now: datetime, *, empty: bool = False) -> None:
-        said: dict[str, object] = {
-            "at": now.astimezone(UTC).isoformat(),
-            "key": slot.key,
-            "kind": slot.kind,
-            "where": dict(slot.where),
-        }
-        if empty:
-            said["empty"] = True
         # A line end before it, too: what another process was killed in the middle of does not
         # then run into this. One write to a file opened so stands in it as one piece.
-        line = f"\n{json.dumps(said, separators=(',', ':'))}\n".encode()
+        line = f"\n{noted.text(slot, now, empty=empty)}\n".encode()
         if len(line) > LONGEST:
             raise Unavailable(
                 f"{self._name} takes no line of {len(line)} bytes; shorten what the catalog says "
@@ -115,16 +108,10 @@ class FileJournal:
             if len(line) <= LONGEST and _BEGINNING.startswith(text[: len(_BEGINNING)]):
                 return None
             raise self._damaged(number) from exc
-        match said:
-            case {"at": str(at), "key": str(key), "kind": str(kind), "where": dict(where)}:
-                try:
-                    noted_at = datetime.fromisoformat(at).astimezone(UTC)
-                except ValueError as exc:
-                    raise self._damaged(number) from exc
-                place = Place(key=SlotKey(key), kind=kind, where=where)
-                return place, None if said.get("empty") is True else noted_at
-            case _:
-                raise self._damaged(number)
+        try:
+            return noted.place(said)
+        except Invalid as exc:
+            raise self._damaged(number) from exc
 
     @property
     def _name(self) -> str:

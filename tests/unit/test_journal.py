@@ -6,7 +6,7 @@ import json
 import multiprocessing
 import os
 import stat
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -41,20 +41,6 @@ def told(journal: FileJournal) -> dict[str, datetime]:
 def test_where_nothing_was_noted_there_is_nothing(journal: FileJournal) -> None:
     assert list(journal.places()) == []
     assert not journal.path.exists(), "reading makes no file"
-
-
-def test_what_was_noted_is_read_back_whole(journal: FileJournal) -> None:
-    where = {"group_arn": "arn:aws:iam::1:group/ü\u2028\n", "exclusive": False, "list": [1, {}]}
-    journal.note(a_slot("ana", **where), NOW.astimezone(timezone(timedelta(hours=9))))
-    ((noted, at),) = journal.places()
-    assert (noted, at, at.tzinfo) == (place("ana", **where), NOW, UTC)
-
-
-def test_each_place_is_told_once_with_when_it_was_noted_last(journal: FileJournal) -> None:
-    for number, name in enumerate(["ana", "ben", "ana", "caro", "ana"]):
-        journal.note(a_slot(name, number=number), NOW + number * SECOND)
-    assert told(journal) == {"ben": NOW + SECOND, "caro": NOW + 3 * SECOND, "ana": NOW + 4 * SECOND}
-    assert (place("ana", number=4), NOW + 4 * SECOND) in list(journal.places())
 
 
 def test_only_its_owner_can_read_or_write_it(journal: FileJournal) -> None:
