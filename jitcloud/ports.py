@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal, Protocol
+from typing import Protocol
 
+from jitcloud.due import Due, Wake
 from jitcloud.model import (
     Area,
     Caller,
     Controls,
     Credentials,
+    Digest,
     Entitlement,
     Followed,
     GroupId,
@@ -36,6 +38,7 @@ from jitcloud.model import (
     Sealed,
     Sight,
     Signature,
+    SignedIn,
     Slot,
     SlotKey,
     State,
@@ -93,16 +96,6 @@ class Change:
     ``Conflict``; 0 where it has not begun, None where it does not matter."""
     channels: tuple[str, ...] = ()
     """Whose marks of every request that has new events become due, at the last event's instant."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Due:
-    """Something whose ``wake_at`` has come."""
-
-    kind: Literal["request", "slot", "mark"]
-    id: str
-    """A request's id, a slot's key, or ``CHANNEL/REQUEST`` of a mark."""
-    wake_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -493,14 +486,88 @@ class Identities(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wake:
-    """What is to be woken, and when: all that ever goes through a queue."""
+class SignIns(Protocol):
+    """Keeps what people's latest tokens said of them. Durable, as the record is.
 
-    kind: Literal["request", "slot", "brakes"]
-    """A request, a slot, or every brake that somebody put on and nobody has finished."""
-    id: str
-    at: datetime
+    Safe for several threads and, where the adapter says so, several processes.
+    Not promised: that nobody edits it behind our back; whoever reads checks the signature.
+    """
+
+    def put(self, signed_in: SignedIn) -> None:
+        """Keep it, unless what is kept of this person was said later. Raises ``Unavailable``."""
+        ...
+
+    def of(self, person: PersonId) -> SignedIn | None:
+        """Return what is kept of somebody, however old it is. Raises ``Unavailable``."""
+        ...
+
+    def members(self, group: GroupId, now: datetime) -> tuple[SignedIn, ...]:
+        """Return what is kept of everybody who was said to be in a group and still counts so.
+
+        Raises ``Unavailable``, and ``Misconfigured`` for more than ``MOST_SIGNED_IN`` people.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of files and connections. Using it afterwards is an error."""
+        ...
+
+
+MOST_SIGNED_IN = 10_000
+"""How many people of one group are known from their tokens."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """A command that was begun under a key, and is to be done: now, or once more after a crash."""
+
+    name: Digest
+    """What it is kept under."""
+    said: Digest
+    """What was asked for under that key, whoever asks again."""
+    since: datetime
+    """When it was begun for the first time."""
+    number: int
+    """Which attempt this is, from 1; a later one takes this one's place."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """What became of a command that was begun under the same key before."""
+
+    said: Digest
+    answer: str | None
+    """None while somebody is at it."""
+
+
+class Answers(Protocol):
+    """Remembers for a while what commands were answered, so that none is done twice.
+
+    Safe for several threads and, where the adapter says so, several processes. Holds what people
+    wrote, and never a secret.
+    """
+
+    def begin(
+        self, name: Digest, said: Digest, now: datetime, *, lease: timedelta, keep: timedelta
+    ) -> Begun | Answered:
+        """Take a command up, or say what became of it.
+
+        It is begun where nothing is kept under ``name``, or where whoever began it has not
+        finished within ``lease`` and the same was ``said``. What was begun is kept for ``keep``,
+        counted from the first time. Raises ``Unavailable``.
+        """
+        ...
+
+    def finish(self, begun: Begun, answer: str) -> None:
+        """Keep what was answered; nothing, where a later attempt took this one's place.
+
+        Raises ``Unavailable``.
+        """
+        ...
+
+    def release(self, begun: Begun, now: datetime) -> None:
+        """Let the next one try at once, without keeping an answer. Raises as ``finish`` does."""
+        ...
 
 
 class Queue(Protocol):

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from jitcloud.advance import Advance
+from jitcloud.due import Due
 from jitcloud.errors import Conflict, JitError
 from jitcloud.model import RequestId
-from jitcloud.ports import Due
 from jitcloud.waking import brakes, put_off, woken
 
 MOST = 1000

@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 
 from jitcloud import braking, lifecycle, overdue
 from jitcloud.advance import LATER, Advance
+from jitcloud.due import Due
 from jitcloud.durations import format_duration
 from jitcloud.errors import Conflict, JitError
 from jitcloud.ledger import Ledger
 from jitcloud.model import Request, RequestId, SlotKey, State
-from jitcloud.ports import Due
 
 PUT_OFF = timedelta(seconds=30)
 """How long something that raised is left alone, so that it keeps nothing else waiting."""

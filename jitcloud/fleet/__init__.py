@@ -1,0 +1,1 @@
+"""What a fleet of functions is made of, one module a function: each loads only what it needs."""
