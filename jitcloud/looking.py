@@ -7,7 +7,7 @@ may read clouds, and neither knows the record nor can sign: a theft of either gi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal, cast
 
@@ -18,6 +18,12 @@ from jitcloud.errors import CloudError, CloudRefused, Invalid, JitError, Refused
 from jitcloud.model import Area, Entitlement, Guarantee, Person, Places, Plan
 from jitcloud.ports import Clock, Mechanism, Mechanisms, Spanning
 from jitcloud.text import one_line, printable
+
+FRESH = timedelta(seconds=30)
+"""For so long what was seen is not looked at again: whoever drives the cloud plans anew anyway."""
+
+MOST_PLANS = 256
+"""How many plans a process remembers."""
 
 MOST_SAID = 2000
 """How much of what whoever looks has said is told."""
@@ -94,6 +100,8 @@ class Asked:
     mechanism: Mechanism
     """What it is: its name, its guarantee and what its catalog entries must say."""
     ask: Ask
+    _plans: dict[str, tuple[datetime, Plan]] = field(default_factory=dict, repr=False)
+    """What was seen lately, by the question."""
 
     @property
     def name(self) -> str:
@@ -117,7 +125,7 @@ class Asked:
         self,
         entitlement: Entitlement,
         duration: timedelta,
-        now: datetime,  # noqa: ARG002 - whoever looks has a clock
+        now: datetime,
         *,
         part: str = "",
         person: Person | None = None,
@@ -125,9 +133,16 @@ class Asked:
         question = Question(
             verb="plan", entitlement=entitlement, duration=duration, part=part, person=person
         )
+        key = _QUESTION.dump_json(question).decode()
+        seen = self._plans.get(key)
+        if seen is not None and timedelta(0) <= now - seen[0] < FRESH:
+            return seen[1]
         plan = self._reply(question).plan
         if plan is None:
             raise CloudError("Whoever reads the cloud answered something else than was asked.")
+        if len(self._plans) >= MOST_PLANS:
+            self._plans.clear()
+        self._plans[key] = (now, plan)
         return plan
 
     def places(self, entitlement: Entitlement, person: Person, *, part: str = "") -> Places:  # noqa: ARG002 - the port

@@ -102,6 +102,25 @@ def test_what_is_one_place_is_so_without_asking() -> None:
     assert Asked(MemoryMechanism(), through(Sees()).ask).parts(SEVERAL, NOW) == ()
 
 
+def test_what_was_seen_half_a_minute_ago_is_looked_at_again_and_not_before() -> None:
+    seen = Sees()
+    asked = through(seen)
+    for seconds in (0, 29.9, 30, 30, 59):
+        asked.plan(THING, HOUR, NOW + timedelta(seconds=seconds))
+    assert len(seen.asked) == 2
+    asked.plan(THING, 2 * HOUR, NOW + timedelta(seconds=59))
+    assert len(seen.asked) == 3
+
+
+def test_a_refusal_is_not_remembered() -> None:
+    seen = Sees(says=CloudRefused("AWS says no."))
+    asked = through(seen)
+    for _ in range(2):
+        with pytest.raises(CloudError):
+            asked.plan(THING, HOUR, NOW)
+    assert len(seen.asked) == 2
+
+
 def test_nothing_is_granted_by_one_that_only_asks() -> None:
     asked = through(Sees())
     with pytest.raises(CloudRefused, match="grants nothing here"):
