@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 
+from jitcloud.due import Due
 from jitcloud.model import (
     CONTROLS,
     Controls,
@@ -21,7 +22,7 @@ from jitcloud.model import (
     SlotKey,
     State,
 )
-from jitcloud.ports import Change, Due, Page
+from jitcloud.ports import Change, Page
 from jitcloud.stores import rules
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import apsw
 
 from jitcloud import codec
+from jitcloud.due import Due
 from jitcloud.model import (
     CONTROLS,
     Controls,
@@ -24,7 +25,7 @@ from jitcloud.model import (
     SlotKey,
     State,
 )
-from jitcloud.ports import Change, Due, Page
+from jitcloud.ports import Change, Page
 from jitcloud.stores import rules
 from jitcloud.stores.sqlite_file import SqliteFile
 from jitcloud.stores.sqlite_rows import (

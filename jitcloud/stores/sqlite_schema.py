@@ -70,5 +70,36 @@ CREATE TABLE marks (
 CREATE INDEX marks_by_wake ON marks (wake_at, channel, request) WHERE wake_at IS NOT NULL;
 """
 
-MIGRATIONS = (_FIRST, _SECOND)
+# What tokens said of people; ``body`` is the whole and signed, the rest is to find it by.
+_THIRD = """
+CREATE TABLE sign_ins (
+    person TEXT NOT NULL PRIMARY KEY,
+    at INTEGER NOT NULL, -- microseconds since 1970
+    until INTEGER NOT NULL,
+    body TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE sign_in_groups (
+    name TEXT NOT NULL,
+    person TEXT NOT NULL REFERENCES sign_ins (person),
+    PRIMARY KEY (name, person)
+) STRICT;
+CREATE INDEX sign_in_groups_by_person ON sign_in_groups (person);
+"""
+
+# What commands were answered, for a day: nothing of the record depends on it.
+_FOURTH = """
+CREATE TABLE answers (
+    name TEXT NOT NULL PRIMARY KEY,
+    said TEXT NOT NULL,
+    since INTEGER NOT NULL, -- microseconds since 1970
+    number INTEGER NOT NULL,
+    leased_until INTEGER NOT NULL,
+    kept_until INTEGER NOT NULL,
+    answer TEXT
+) STRICT;
+CREATE INDEX answers_by_end ON answers (kept_until);
+"""
+
+MIGRATIONS = (_FIRST, _SECOND, _THIRD, _FOURTH)
 """What each schema version adds to the one before it. Only ever appended to."""

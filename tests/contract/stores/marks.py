@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from jitcloud.due import Due
 from jitcloud.errors import Conflict
 from jitcloud.model import CONTROLS, Mark
-from jitcloud.ports import Due, Store
+from jitcloud.ports import Store
 from tests.contract.stores.opened import LATER, SECOND, Opened, refuses
 from tests.factories import (
     NOW,

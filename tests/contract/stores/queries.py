@@ -8,8 +8,9 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
+from jitcloud.due import Due
 from jitcloud.model import PersonId, Request, RequestId, SlotKey, State
-from jitcloud.ports import Change, Due, Page, Store
+from jitcloud.ports import Change, Page, Store
 from tests.contract.stores.opened import LATER, SECOND, Opened, refuses
 from tests.factories import (
     ALICE,

@@ -1,0 +1,33 @@
+"""What a record of the table's stream says is to be woken, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from jitcloud.due import Wake
+from jitcloud.stores.dynamodb import due, keys
+
+
+def wakes(record: Mapping[str, Any], cloud: str | None = None) -> Iterator[Wake]:
+    """Yield the wake-ups that one change of the table has set; of one cloud only, if it is named.
+
+    ``record`` is one of ``Records`` in what Lambda hands over, with the new image. Whatever is no
+    snapshot of ours yields nothing, and a record of the past does no harm: the table alone says
+    what is to be done.
+    https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_Record.html
+    """
+    change = record.get("dynamodb")
+    image = change.get("NewImage") if isinstance(change, Mapping) else None
+    if not isinstance(image, Mapping) or not all(isinstance(v, Mapping) for v in image.values()):
+        return
+    item = {name: dict(value) for name, value in image.items()}
+    found = due.read(item)
+    if found is not None and found[1].kind != "mark" and cloud in {None, found[0]}:
+        yield Wake(kind=found[1].kind, id=found[1].id, at=found[1].wake_at)
+    if item.get("pk") == keys.text(keys.CONTROLS) and "ending" in item:
+        try:
+            at = keys.to_instant(item["ending"])
+        except ValueError:
+            return
+        yield Wake(kind="brakes", id="brakes", at=at)
