@@ -16,7 +16,7 @@ from typing import Protocol, TypeVar
 
 from jitcloud import codec, controls, lifecycle
 from jitcloud.audit import unsigned
-from jitcloud.errors import Tampered
+from jitcloud.errors import Misconfigured, Tampered
 from jitcloud.model import (
     CONTROLS,
     GENESIS,
@@ -126,10 +126,19 @@ class _Line:
             prev=GENESIS if before is None else before.head,
         )
         text = codec.encode_event(event)
-        signature = None
-        if self.signer is not None and isinstance(what, DECISIVE):
-            signature = self.signer.sign(SIGNED_AS + text.encode())
+        signature = self._signature(what, text)
         return Sealed(event=event, text=text, signature=signature, hash=digest(text, signature))
+
+    def _signature(self, what: Happening, text: str) -> Signature | None:
+        if self.signer is None or not isinstance(what, DECISIVE):
+            return None
+        try:
+            return self.signer.sign(SIGNED_AS + text.encode())
+        except Misconfigured:
+            # What only takes away does not wait for a key: it is believed without a signature.
+            if must_be_signed(what):
+                raise
+            return None
 
 
 def _seal(

@@ -8,15 +8,11 @@ it, so that old trails still verify after a rotation.
 from __future__ import annotations
 
 import base64
-import binascii
-import hashlib
 import os
 import stat
-from collections.abc import Iterable, Mapping
-from functools import lru_cache
 from pathlib import Path
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import (
     Ed25519PrivateKey,
     Ed25519PublicKey,
@@ -25,16 +21,14 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
-    PublicFormat,
     load_pem_private_key,
-    load_pem_public_key,
 )
 
-from jitcloud.errors import Misconfigured, Tampered
+from jitcloud.audit.public_keys import TrustedKeys, file_name, key_name, pem, public_keys
+from jitcloud.errors import Misconfigured
 from jitcloud.model import Signature
 
 PRIVATE = "signing-key.pem"
-PUBLIC_SUFFIX = ".pub.pem"
 
 
 class Ed25519Signer:
@@ -51,47 +45,14 @@ class Ed25519Signer:
         """Sign the message (RFC 8032, Ed25519)."""
         return Signature(key=self.key, value=base64.b64encode(self._private.sign(message)).decode())
 
-    def verifier(self) -> Ed25519Verifier:
+    def verifier(self) -> TrustedKeys:
         """A verifier that knows this key alone."""
-        return Ed25519Verifier([self._private.public_key()])
+        return TrustedKeys([self._private.public_key()])
 
     @property
     def public(self) -> Ed25519PublicKey:
         """The public half."""
         return self._private.public_key()
-
-
-class Ed25519Verifier:
-    """Knows public keys by name and checks signatures against them."""
-
-    def __init__(self, keys: Iterable[Ed25519PublicKey]) -> None:
-        self._keys: Mapping[str, Ed25519PublicKey] = {key_name(key): key for key in keys}
-        # Within one command the same trail is believed several times.
-        self._holds = lru_cache(maxsize=256)(self._verify)
-
-    def verify(self, message: bytes, signature: Signature) -> None:
-        """Raise ``Tampered`` unless a known key signed exactly this message."""
-        if signature.key not in self._keys:
-            message_ = (
-                "it is signed with a key that is not trusted here; if that key was retired, "
-                f"put its public half beside the signing key as *{PUBLIC_SUFFIX}."
-            )
-            raise Tampered(message_)
-        if not self._holds(signature.key, signature.value, message):
-            raise Tampered("its signature does not fit its text.")
-
-    def _verify(self, key: str, value: str, message: bytes) -> bool:
-        try:
-            self._keys[key].verify(base64.b64decode(value, validate=True), message)
-        except (InvalidSignature, binascii.Error):
-            return False
-        return True
-
-
-def key_name(key: Ed25519PublicKey) -> str:
-    """Name a key after its public half: ``ed25519:`` and 16 hexadecimal digits."""
-    raw = key.public_bytes(Encoding.Raw, PublicFormat.Raw)
-    return f"ed25519:{hashlib.sha256(raw).hexdigest()[:16]}"
 
 
 def create(folder: Path) -> Ed25519Signer:
@@ -112,13 +73,11 @@ def create(folder: Path) -> Ed25519Signer:
         raise Misconfigured(message) from exc
     with os.fdopen(handle, "wb") as file:
         file.write(private)
-    public = signer.public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    name = signer.key.replace(":", "-")
-    (folder / f"{name}{PUBLIC_SUFFIX}").write_bytes(public)
+    (folder / file_name(signer.public)).write_text(pem(signer.public))
     return signer
 
 
-def load(folder: Path) -> tuple[Ed25519Signer, Ed25519Verifier]:
+def load(folder: Path) -> tuple[Ed25519Signer, TrustedKeys]:
     """Read the key and all public halves beside it. Raises ``Misconfigured``."""
     path = folder / PRIVATE
     try:
@@ -138,23 +97,7 @@ def load(folder: Path) -> tuple[Ed25519Signer, Ed25519Verifier]:
         message = f"Others may read the signing key at {path}; run `chmod 600` on it."
         raise Misconfigured(message)
     signer = Ed25519Signer(_private(path, text))
-    return signer, Ed25519Verifier([signer.public, *public_keys(folder)])
-
-
-def public_keys(folder: Path) -> tuple[Ed25519PublicKey, ...]:
-    """Read the public keys in a folder: enough to verify with. Raises ``Misconfigured``."""
-    found = []
-    for path in sorted(folder.glob(f"*{PUBLIC_SUFFIX}")):
-        try:
-            key = load_pem_public_key(path.read_bytes())
-        except (OSError, ValueError, UnsupportedAlgorithm) as exc:
-            message = f"{path} is not a public key in PEM form."
-            raise Misconfigured(message) from exc
-        if not isinstance(key, Ed25519PublicKey):
-            message = f"{path} is not an Ed25519 key."
-            raise Misconfigured(message)
-        found.append(key)
-    return tuple(found)
+    return signer, TrustedKeys([signer.public, *public_keys(folder)])
 
 
 def _private(path: Path, text: bytes) -> Ed25519PrivateKey:
