@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import graphlib
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,22 @@ def _line(text: str) -> str:
 
 _Line = Annotated[str, AfterValidator(_line)]
 
+# What AWS says of a caller: see identities/aws_principals.py. A role's path is not part of that.
+_AWS = re.compile(
+    r"arn:[a-z-]+:iam::[0-9]{12}:(?:user/[!-~]{1,576}|role/[\w+=,.@-]{1,64})|A(?:ID|RO)A[A-Z0-9]{12,124}",
+    re.ASCII,
+)
+
+
+def _aws(text: str) -> str:
+    if _AWS.fullmatch(text) is None:
+        message = (
+            f"{quoted(text)} is neither the ARN of an IAM user or role nor the id of one; leave a"
+            " role's path out."
+        )
+        raise ValueError(message)
+    return text
+
 
 _KEYS = ("person", "groups", "rotations")
 
@@ -37,6 +54,7 @@ class _Person(_Table):
     id: _Line
     name: _Line
     emails: list[_Line] = []
+    aws: list[Annotated[str, AfterValidator(_aws)]] = []
     manager: _Line | None = None
     disabled: bool = False
 
@@ -57,6 +75,8 @@ class _People:
     by_id: Mapping[str, Person]
     by_email: Mapping[str, Person]
     """By case-folded e-mail."""
+    by_aws: Mapping[str, Person]
+    """By what AWS calls them, to the letter."""
     members: Mapping[GroupId, frozenset[PersonId]]
     on_call: Mapping[RotationId, frozenset[PersonId]]
 
@@ -75,7 +95,11 @@ class StaticDirectory:
 
     def person(self, handle: str) -> Person:
         people = self._people()
-        found = people.by_id.get(handle) or people.by_email.get(handle.casefold())
+        found = (
+            people.by_id.get(handle)
+            or people.by_email.get(handle.casefold())
+            or people.by_aws.get(handle)
+        )
         if found is None:
             message = f"Nobody in the directory has the id or e-mail {quoted(handle)}."
             raise NotFound(message)
@@ -163,12 +187,12 @@ def _check_handles(people: Sequence[_Person], wrong: list[str]) -> None:
     """Refuse whatever would let one handle mean two people."""
     owner: dict[str, int] = {}
     for number, person in enumerate(people):
-        for handle in (person.id, *person.emails):
+        for handle in (person.id, *person.emails, *person.aws):
             first = owner.setdefault(handle.casefold(), number)
             if first != number:
                 wrong.append(
-                    f"person {quoted(person.id)}: {quoted(handle)} is already an id or e-mail of"
-                    f" person {quoted(people[first].id)}; give each their own."
+                    f"person {quoted(person.id)}: {quoted(handle)} is already an id, e-mail or"
+                    f" AWS identity of person {quoted(people[first].id)}; give each their own."
                 )
 
 
@@ -216,7 +240,7 @@ def _closure(groups: Mapping[str, _Group], wrong: list[str]) -> dict[str, frozen
 
 
 def _resolved(
-    people: Iterable[_Person],
+    people: Sequence[_Person],
     members: Mapping[str, frozenset[str]],
     rotations: Mapping[str, _Rotation],
 ) -> _People:
@@ -243,6 +267,7 @@ def _resolved(
     return _People(
         by_id=by_id,
         by_email={email.casefold(): p for p in by_id.values() for email in p.emails},
+        by_aws={name: by_id[entry.id] for entry in people for name in entry.aws},
         members={
             GroupId(name): frozenset(PersonId(person) for person in inside)
             for name, inside in members.items()
