@@ -101,13 +101,29 @@ class Account:
         statements = broker_rights(sorted(roles), sorted(documents))
         self._role(BROKER_ROLE, self._trusting("root", ("sts:AssumeRole",)), statements)
 
+    def group(self, name: str, bucket: str) -> str:
+        """Make a group whose members may read and write a bucket's objects; return its ARN."""
+        arn = self._iam.create_group(GroupName=name)["Group"]["Arn"]
+        self._iam.put_group_policy(
+            GroupName=name,
+            PolicyName="rights",
+            PolicyDocument=_policy(_on_bucket(Privilege.WRITE, bucket)),
+        )
+        return arn
+
     def target_role(
-        self, name: str, privilege: Privilege, bucket: str, boundary: str | None
+        self,
+        name: str,
+        privilege: Privilege,
+        bucket: str,
+        boundary: str | None,
+        *,
+        trusting: str = BROKER_ROLE,
     ) -> None:
         """Make a role that the broker hands out sessions of, for one bucket."""
         # Only sessions that carry a request's id: no other could be ended by name.
         marked = {"StringLike": {f"aws:RequestTag/{REQUEST_TAG}": "?*"}}
-        trust = {**self._trusting(f"role/{BROKER_ROLE}", ASSUMING), "Condition": marked}
+        trust = {**self._trusting(f"role/{trusting}", ASSUMING), "Condition": marked}
         self._role(name, trust, _on_bucket(privilege, bucket))
         if boundary is not None:
             self._iam.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=boundary)
@@ -117,6 +133,14 @@ class Account:
         self._iam.create_user(UserName=name)
         key = self._iam.create_access_key(UserName=name)["AccessKey"]
         return _set(key["AccessKeyId"], key["SecretAccessKey"])
+
+    def let_call(self, name: str, api: str) -> None:
+        """Let a person's IAM user call an HTTP API, where the API asks for a signature of AWS's."""
+        arn = f"arn:aws:execute-api:{self._aws.region}:{self.id}:{api}/*"
+        statement = {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": arn}
+        self._iam.put_user_policy(
+            UserName=name, PolicyName="calls", PolicyDocument=_policy([statement])
+        )
 
     def broker(self) -> Credentials:
         """A session of the broker's role: it holds no secret that outlives the day."""

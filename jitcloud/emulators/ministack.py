@@ -18,7 +18,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Self
@@ -35,6 +35,12 @@ _KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONPATH", "SYSTEMROOT"
 
 _SERVE = "from jitcloud.emulators.ministack import _serve; _serve()"
 
+_PROMPT = "prompt"
+"""Tells the child to look for work more often than ministack does by itself."""
+
+_LOOKS_EVERY, _TICKS_EVERY = 0.02, 1
+"""Seconds between looks into queues and streams, and between those at schedules."""
+
 
 class Ministack:
     """One emulated AWS. Every twelve digits are an account: its root's key id, with any secret.
@@ -42,12 +48,23 @@ class Ministack:
     ``with Ministack() as aws:`` starts it; ``aws.endpoint_url`` is where to point an SDK.
     """
 
-    def __init__(self, account: str = "111122223333", port: int | None = None) -> None:
+    def __init__(
+        self,
+        account: str = "111122223333",
+        port: int | None = None,
+        *,
+        prompt: bool = False,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         """Remember which account is the default, and the port (a free one, if none is given).
 
-        Starts nothing yet.
+        With ``prompt`` what is queued or scheduled is looked for every 20 ms and every second,
+        instead of now and then. ``environment`` reaches every function that runs there besides
+        its own variables: where other emulators are. Starts nothing yet.
         """
         self._port = port
+        self._prompt = prompt
+        self._passed_on = dict(environment or {})
         self.account = account
         self.region = "us-east-1"
         self.access_key_id = account
@@ -109,7 +126,7 @@ class Ministack:
         self.endpoint_url = f"http://127.0.0.1:{port}"
         with (Path(self._folder) / "log").open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and text
-                [sys.executable, "-c", _SERVE],
+                [sys.executable, "-c", _SERVE, *([_PROMPT] if self._prompt else [])],
                 cwd=self._folder,
                 env=self._child_environment(port),
                 stdin=subprocess.PIPE,  # closed by the system when we die: see _serve
@@ -128,6 +145,7 @@ class Ministack:
         inside = Path(self._folder)
         return {
             **{key: os.environ[key] for key in _KEPT if key in os.environ},
+            **self._passed_on,
             "AUTH": "true",
             "BIND_HOST": "127.0.0.1",  # its default is every interface
             "GATEWAY_PORT": str(port),
@@ -177,13 +195,98 @@ def _serve() -> None:
     # Our standard input is a pipe that only the parent holds. It ends when the parent does, by
     # SIGKILL too, which no handler of the parent's could have told us about.
     threading.Thread(target=_die_with_parent, daemon=True).start()
+    is_prompt = _PROMPT in sys.argv
     sys.argv = ["ministack"]
     app = importlib.import_module("ministack.app")
+    _ask_for_the_right_of_one()
+    _judge_groups_as_groups()
+    _count_in_numbers()
+    if is_prompt:
+        _look_often()
     # Whoever was faster may have the port by now, and would answer for us.
     with socket.socket() as mine:
         mine.bind(("127.0.0.1", int(os.environ["GATEWAY_PORT"])))
     (Path(os.environ["TMPDIR"]) / _OURS).touch()
     app.main()
+
+
+def _ask_for_the_right_of_one() -> None:
+    """Let a batch of SQS take the right that one message takes, as at AWS.
+
+    ministack asks for ``sqs:SendMessageBatch`` and the like, which AWS does not know.
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-api-permissions-reference.html
+    """
+    actions = importlib.import_module("ministack.core.iam_actions")
+    found: Callable[[dict[str, str]], str | None] = vars(actions)["_action_from_target"]
+
+    def of_one(headers: dict[str, str]) -> str | None:
+        action = found(headers)
+        of_sqs = headers.get("x-amz-target", "").startswith("AmazonSQS.")
+        return action.removesuffix("Batch") if action is not None and of_sqs else action
+
+    vars(actions)["_action_from_target"] = of_one
+
+
+def _judge_groups_as_groups() -> None:
+    """Judge who may change a group by the group, as AWS does, where ministack goes by the user.
+
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html
+    """
+    actions = importlib.import_module("ministack.core.iam_actions")
+    found: Callable[..., str] = vars(actions)["extract_resource_arn"]
+
+    def judged(  # noqa: PLR0913, PLR0917 - as it is called there
+        service: str,
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        body: bytes,
+        params: dict[str, object],
+        *more: str,
+    ) -> str:
+        action = params.get("Action")
+        name = action[0] if isinstance(action, list) else action
+        if service == "iam" and name in {"AddUserToGroup", "RemoveUserFromGroup"}:
+            params = {key: value for key, value in params.items() if key != "UserName"}
+        return found(service, method, path, headers, body, params, *more)
+
+    vars(actions)["extract_resource_arn"] = judged
+
+
+def _count_in_numbers() -> None:
+    """Read how many batches of a queue may be in hand as the number that it is.
+
+    Where a template takes it from a parameter, ministack keeps its text, and then polls no queue.
+    """
+    functions = importlib.import_module("ministack.services.lambda_svc")
+    found: Callable[..., int] = vars(functions)["_sqs_esm_concurrency"]
+
+    def counted(mapping: dict[str, dict[str, int | str]], *more: object) -> int:
+        scaling = mapping.get("ScalingConfig") or {}
+        if "MaximumConcurrency" in scaling:
+            scaling["MaximumConcurrency"] = int(scaling["MaximumConcurrency"])
+        return found(mapping, *more)
+
+    vars(functions)["_sqs_esm_concurrency"] = counted
+
+
+def _look_often() -> None:
+    eventbridge, functions, scheduler = (
+        importlib.import_module(f"ministack.services.{name}")
+        for name in ("eventbridge", "lambda_svc", "scheduler")
+    )
+    # It has no settings for these.
+    vars(eventbridge)["_SCHEDULER_TICK_INTERVAL"] = _TICKS_EVERY
+    vars(scheduler)["_SCHEDULE_TICK_INTERVAL"] = _TICKS_EVERY
+    vars(functions)["_ESM_IDLE_WAKE_GAP_SECONDS"] = 0
+    wake: threading.Event = vars(functions)["_esm_wake"]
+
+    def look() -> None:
+        while True:
+            time.sleep(_LOOKS_EVERY)
+            wake.set()
+
+    threading.Thread(target=look, daemon=True).start()
 
 
 def _die_with_parent() -> None:

@@ -1,0 +1,66 @@
+"""``judge`` and ``issue``: who may what, asked over an API, by functions with a role each.
+
+The judge decides and signs, and may reach no cloud: what granting would mean it asks ``look``.
+``issue`` hands out session credentials and nothing else: it signs nothing, and believes what the
+signed trail proves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+
+from jitcloud import adapters, bundles, config
+from jitcloud.api.judging import ISSUE, JUDGE, Judging
+from jitcloud.clock import utc_now
+from jitcloud.config import Deployment
+from jitcloud.errors import Misconfigured
+from jitcloud.fleet.environment import folder, variable
+from jitcloud.model import BROKER
+from jitcloud.providers.aws.invoke import Invoker
+
+LOOKS_WITHIN = 8.0
+"""Seconds for which the judge waits for whoever looks: an ask is decided without that, too."""
+
+
+def judge() -> Judging:
+    """Put the judge together from the environment. Opens no connection."""
+    look = Invoker(variable("JITCLOUD_LOOK"), LOOKS_WITHIN)
+    return _judging(config.load_to_end(folder(), utc_now, ask=look), JUDGE)
+
+
+def issuer() -> Judging:
+    """Put together what hands out credentials. Opens no connection."""
+    return _judging(config.load_to_end(folder(), utc_now, signs=False), ISSUE)
+
+
+def is_sound(judging: Judging) -> bool:
+    """Whether nothing of its configuration was broken when it was put together."""
+    return not judging.deployment.broken
+
+
+def take_up(deployment: Deployment) -> dict[str, object]:
+    """Take up the policy text that was deployed, if it is new: only who signs can.
+
+    Until then whoever drives clouds, and signs nothing, lets nobody in by it.
+    """
+    known = bundles.current(deployment.ledger, deployment.judge, BROKER, deployment.clock())
+    return {"policy": known.number}
+
+
+def _judging(deployment: Deployment, commands: AbstractSet[str]) -> Judging:
+    identities = deployment.identities()
+    if identities is None:
+        raise Misconfigured(
+            deployment.broken
+            or "Nobody can say who they are: jitcloud.toml has no [sign_in]; see docs/sign-in.md."
+        )
+    answers = None
+    if commands != ISSUE:
+        answers = adapters.answers_of(deployment.settings, deployment.folder)
+    return Judging(
+        deployment=deployment,
+        identities=identities,
+        answers=answers,
+        clock=utc_now,
+        commands=commands,
+    )
