@@ -1,13 +1,19 @@
 # Needs Python 3.11 or newer and make. Everything else is installed into .venv, by hash.
 PYTHON ?= python3
 WORKERS ?= 2
+# Of what `make package` makes, as the parameters Architecture and Runtime of infra/template.yaml.
+ARCHITECTURE ?= arm64
+RUNTIME ?= 3.13
 
 BIN := .venv/bin
 READY := .venv/.ready
 CODE := $(wildcard jitcloud functions tests)
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-config --no-header --no-annotate --no-emit-index-url --no-emit-find-links
+MACHINE := $(if $(filter x86_64,$(ARCHITECTURE)),x86_64,aarch64)
 
-.PHONY: help demo test test-long lint bench lock clean
+.PHONY: help demo test test-long lint bench package lock clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "make %-10s %s\n", $$1, $$2 }'
@@ -30,12 +36,22 @@ lint: $(READY) ## form, rules, types, and which module may import which
 bench: $(READY) ## how fast
 	@$(BIN)/python -m tests.bench
 
-lock: $(READY) ## write requirements-dev.txt anew; LOCK=--upgrade takes newer versions
+# Libraries are installed by hash, for Lambda and not for this machine.
+package: $(READY) ## what is deployed on Lambda, in build/: CONFIG=folder of jitcloud.toml
+	@$(BIN)/python -m jitcloud.packaging $(CONFIG)
+	@$(PIP) install --require-hashes --no-deps --no-compile --only-binary :all: \
+		--platform manylinux2014_$(MACHINE) --platform manylinux_2_28_$(MACHINE) \
+		--implementation cp --python-version $(RUNTIME) \
+		--target build/code -r functions/requirements.txt
+	@python$(RUNTIME) -m compileall -q --invalidation-mode unchecked-hash build/code 2>/dev/null || \
+		echo 'python$(RUNTIME) is not here to compile the code: functions will start more slowly.'
+
+lock: $(READY) ## write both lists of requirements anew; LOCK=--upgrade takes newer versions
 	@$(PIP) install uv
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-		--no-config --no-header --no-annotate --no-emit-index-url --no-emit-find-links $(LOCK) \
-		--extra api --extra aws --extra cli --extra emulators --group dev \
+	@$(COMPILE) $(LOCK) --extra api --extra aws --extra cli --extra emulators --group dev \
 		--output-file requirements-dev.txt pyproject.toml >/dev/null
+	@$(COMPILE) $(LOCK) --extra api --extra aws --constraint requirements-dev.txt \
+		--output-file functions/requirements.txt pyproject.toml >/dev/null
 
 clean: ## take away .venv and all that the tools left behind
 	@rm -rf .venv .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache \

@@ -3,33 +3,111 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jitcloud import freezes
+from jitcloud.audit import keys
+from jitcloud.audit.public_keys import PublicKey, TrustedKeys, public_keys
 from jitcloud.directories.static import StaticDirectory
 from jitcloud.doctor import Doctor
 from jitcloud.errors import Misconfigured
 from jitcloud.freezes import Freezes
-from jitcloud.model import Entitlement
+from jitcloud.model import Entitlement, Presented
 from jitcloud.ports import (
+    Answers,
     Clock,
     Directory,
+    Identities,
     Journal,
     Mechanism,
     Notifier,
+    Signer,
+    SignIns,
     SlotKind,
     Store,
     Tickets,
+    Verifier,
 )
-from jitcloud.settings import FILE, Settings, TicketSettings
+from jitcloud.publish_settings import PublishSettings
+from jitcloud.publishing import Subscription
+from jitcloud.settings import FILE, AwsSettings, Settings, TicketSettings
+
+if TYPE_CHECKING:
+    from jitcloud.sign_ins import SignInBook
+    from jitcloud.signers.kms import KmsSigner
+    from jitcloud.signing_in.client_settings import ApiSettings
+
+
+def store_of(settings: Settings, folder: Path) -> Store:
+    """Where the record is. A file is opened at once, and of a table nothing asked yet.
+
+    Raises ``Misconfigured``, and ``Unavailable`` where a file is locked.
+    """
+    if settings.store.kind == "sqlite":
+        from jitcloud.stores.sqlite import SqliteStore  # noqa: PLC0415 - a fleet has no such file
+
+        return SqliteStore(folder / settings.store.path)
+    table = _table(settings)
+    try:
+        from jitcloud.stores.dynamodb.store import DynamoStore  # noqa: PLC0415 - it loads an SDK
+    except ModuleNotFoundError as exc:
+        raise Misconfigured("DynamoDB needs the AWS SDK: pip install 'jitcloud[aws]'.") from exc
+    return DynamoStore(
+        table,
+        region=settings.store.region,
+        profile=None if settings.aws is None else settings.aws.profile,
+        endpoint_url=settings.store.endpoint_url,
+    )
+
+
+def _table(settings: Settings) -> str:
+    table = settings.store.table or os.environ.get("JITCLOUD_TABLE", "")
+    if not table:
+        raise Misconfigured(
+            f"{FILE}: store: no table is named; write its name as table, or put it in the variable"
+            " JITCLOUD_TABLE."
+        )
+    return table
+
+
+def answers_of(settings: Settings, folder: Path) -> Answers:
+    """Where it is kept what was answered under which key: beside the record.
+
+    Raises ``Misconfigured``.
+    """
+    if settings.store.kind == "sqlite":
+        from jitcloud.stores.sqlite_answers import SqliteAnswers  # noqa: PLC0415 - only an API has any
+
+        return SqliteAnswers(folder / settings.store.path)
+    from jitcloud.stores.dynamodb.answers import DynamoAnswers  # noqa: PLC0415 - the same
+
+    store = settings.store
+    return DynamoAnswers(_table(settings), region=store.region, endpoint_url=store.endpoint_url)
 
 
 def directory_of(settings: Settings, folder: Path) -> Directory:
-    """Who knows who is who, as the configuration in this folder says.
+    """Who knows who is who, as the configuration in this folder says, and no token.
 
     A file is read at once, and a program asked nothing yet. Raises ``Misconfigured``.
     """
+    trusted = settings.sign_in
+    if trusted is None or not trusted.keeps_sign_ins:
+        return _directory_of(settings, folder)
+    from jitcloud.directories.signed_in import AnyGroup, Strangers  # noqa: PLC0415 - most need none
+
+    if not trusted.people_from_tokens:
+        return AnyGroup(_directory_of(settings, folder))
+    if settings.directory is not None or "people" in settings.model_fields_set:
+        raise Misconfigured(
+            f"{FILE}: people_from_tokens does without people and [directory]; take either out."
+        )
+    return Strangers()
+
+
+def _directory_of(settings: Settings, folder: Path) -> Directory:
     if settings.directory is None:
         return StaticDirectory(folder / settings.people)
     if "people" in settings.model_fields_set:
@@ -46,6 +124,62 @@ def directory_of(settings: Settings, folder: Path) -> Directory:
         environment=passed_on(os.environ, settings.directory.environment),
     )
     return CommandDirectory(program)
+
+
+def sign_ins_of(settings: Settings, folder: Path) -> SignIns | None:
+    """Where it is kept what tokens say of people, if it is kept. Raises ``Misconfigured``."""
+    if settings.sign_in is None or not settings.sign_in.keeps_sign_ins:
+        return None
+    store = settings.store
+    if store.kind == "sqlite":
+        from jitcloud.stores.sqlite_sign_ins import SqliteSignIns  # noqa: PLC0415 - most need none
+
+        return SqliteSignIns(folder / store.path)
+    from jitcloud.stores.dynamodb.sign_ins import DynamoSignIns  # noqa: PLC0415 - the same
+
+    return DynamoSignIns(
+        _table(settings),
+        region=store.region,
+        profile=None if settings.aws is None else settings.aws.profile,
+        endpoint_url=store.endpoint_url,
+    )
+
+
+def people_of(directory: Directory, clock: Clock, book: SignInBook | None) -> Directory:
+    """Who knows who is who, with what tokens have said of people, if that is kept."""
+    if book is None:
+        return directory
+    from jitcloud.directories import signed_in  # noqa: PLC0415 - most need none
+
+    assert isinstance(directory, signed_in.AnyGroup | signed_in.Strangers)  # noqa: S101 - with a book
+    return signed_in.SignedInDirectory(book, clock, directory)
+
+
+def identities_of(
+    settings: Settings,
+    folder: Path,  # noqa: ARG001 - where a file could be that one of them needs
+    directory: Directory,
+    clock: Clock,  # noqa: ARG001 - the same of a clock
+    book: SignInBook | None = None,
+) -> Identities | None:
+    """Who verifies who is calling, if anybody may call; asks nobody anything yet.
+
+    Without a book nothing that tokens say is kept, and no group that they name counts.
+    """
+    trusted = settings.sign_in
+    if trusted is None:
+        return None
+    try:
+        from jitcloud.identities.several import SeveralIdentities  # noqa: PLC0415 - most need none
+        from jitcloud.identities.trusted import aws, oidc  # noqa: PLC0415 - the same
+    except ModuleNotFoundError as exc:
+        raise Misconfigured("Signing in needs PyJWT: pip install 'jitcloud[api]'.") from exc
+    by_kind: dict[str, Identities] = {}
+    if trusted.issuer:
+        by_kind["oidc"] = oidc(trusted, directory, book)
+    if trusted.aws is not None:
+        by_kind["aws"] = aws(trusted.aws, directory)
+    return SeveralIdentities(by_kind)
 
 
 def tickets_of(settings: TicketSettings, folder: Path) -> Tickets:
@@ -91,13 +225,132 @@ def notifier_of(settings: Settings, folder: Path, clock: Clock) -> Notifier | No
     )
 
 
+def signer_of(
+    settings: Settings, folder: Path, clock: Clock, *, signs: bool = True
+) -> tuple[Signer | None, Verifier]:
+    """Who signs decisions, and whose signatures count.
+
+    A key in a file is read at once; of one that KMS keeps, the public half is fetched when it is
+    first needed, once. Who does not sign has no signer, and needs no more than public halves.
+    Raises ``Misconfigured``.
+    """
+    keys_folder = folder / settings.signing.folder
+    if settings.signing.kind == "file":
+        return keys.load(keys_folder) if signs else (None, trusted_keys(settings, folder))
+    kms = kms_signer(settings, clock)
+    trusted = TrustedKeys(public_keys(keys_folder), lambda: kms.public)
+    return (kms if signs else None), trusted
+
+
+def kms_signer(settings: Settings, clock: Clock) -> KmsSigner:
+    """The key of KMS that signs; asks for nothing yet. Raises ``Misconfigured``."""
+    arn = settings.signing.key or os.environ.get("JITCLOUD_SIGNING_KEY", "")
+    if not arn:
+        raise Misconfigured(
+            f"{FILE}: signing: no key is named; write the ARN of a KMS key as key, or put it in the"
+            " variable JITCLOUD_SIGNING_KEY."
+        )
+    try:
+        from jitcloud.signers.kms import KmsSigner  # noqa: PLC0415 - it loads an SDK
+    except ModuleNotFoundError as exc:
+        raise Misconfigured("KMS needs the AWS SDK: pip install 'jitcloud[aws]'.") from exc
+    return KmsSigner(
+        arn,
+        clock=clock,
+        profile=None if settings.aws is None else settings.aws.profile,
+        endpoint_url=settings.signing.endpoint_url,
+    )
+
+
+def public_key_of(settings: Settings, folder: Path, clock: Clock) -> PublicKey:
+    """The public half of the key that signs now. Raises ``Misconfigured`` and ``Unavailable``."""
+    if settings.signing.kind == "file":
+        return keys.load(folder / settings.signing.folder)[0].public
+    return kms_signer(settings, clock).public
+
+
+def trusted_keys(settings: Settings, folder: Path) -> TrustedKeys:
+    """Whose signatures count by the public keys in the folder alone. Raises ``Misconfigured``."""
+    return TrustedKeys(public_keys(folder / settings.signing.folder))
+
+
+def publishers_of(settings: Settings, folder: Path, clock: Clock) -> tuple[Subscription, ...]:
+    """Which programs are passed what was committed, and what of it; connects to nothing yet.
+
+    Raises ``Misconfigured``.
+    """
+    publish = settings.publish
+    if publish is None:
+        return ()
+    return (*_on_aws(publish, settings.aws), *_webhooks(publish, folder, clock))
+
+
+def _on_aws(publish: PublishSettings, aws: AwsSettings | None) -> Iterator[Subscription]:
+    if not publish.eventbridge and not publish.sns:
+        return
+    try:
+        from jitcloud.publishers.eventbridge import EventBridgePublisher  # noqa: PLC0415 - it loads an SDK
+        from jitcloud.publishers.sns import SnsPublisher  # noqa: PLC0415 - the same
+    except ModuleNotFoundError as exc:
+        message = "EventBridge and SNS need the AWS SDK: pip install 'jitcloud[aws]'."
+        raise Misconfigured(message) from exc
+    profile = None if aws is None else aws.profile
+    for bus in publish.eventbridge:
+        on_bus = EventBridgePublisher(
+            bus.channel,
+            bus.bus,
+            texts=bus.texts,
+            region=None if aws is None else aws.region,
+            profile=profile,
+            endpoint_url=bus.endpoint_url,
+        )
+        yield Subscription(publisher=on_bus, types=frozenset(bus.types))
+    for topic in publish.sns:
+        to_topic = SnsPublisher(
+            topic.channel,
+            topic.topic,
+            texts=topic.texts,
+            profile=profile,
+            endpoint_url=topic.endpoint_url,
+        )
+        yield Subscription(publisher=to_topic, types=frozenset(topic.types))
+
+
+def _webhooks(publish: PublishSettings, folder: Path, clock: Clock) -> Iterator[Subscription]:
+    from jitcloud.publishers.webhook import WebhookPublisher  # noqa: PLC0415 - most need none
+    from jitcloud.secret import Secret  # noqa: PLC0415 - the same
+
+    for hook in publish.webhook:
+        named = (Secret(variable=name) for name in hook.secret_env)
+        kept = (Secret(file=folder / file) for file in hook.secret_file)
+        publisher = WebhookPublisher(
+            hook.channel,
+            hook.url,
+            (*named, *kept),
+            clock=clock,
+            texts=hook.texts,
+            timeout=hook.timeout,
+        )
+        yield Subscription(publisher=publisher, types=frozenset(hook.types))
+
+
 def journal_of(settings: Settings, folder: Path) -> Journal | None:
     """Where it is noted which shared places are ours, if anywhere; opens nothing yet."""
     if settings.journal is None:
         return None
-    from jitcloud.journals.file import FileJournal  # noqa: PLC0415 - most need none
+    if settings.journal.path is not None:
+        from jitcloud.journals.file import FileJournal  # noqa: PLC0415 - most need none
 
-    return FileJournal(folder / settings.journal.path)
+        return FileJournal(folder / settings.journal.path)
+    from jitcloud.journals.s3 import S3Journal  # noqa: PLC0415 - it loads an SDK
+
+    aws = settings.aws
+    return S3Journal(
+        settings.journal.bucket or "",
+        settings.journal.prefix,
+        region=None if aws is None else aws.region,
+        endpoint_url=None if aws is None else aws.endpoint_url,
+    )
 
 
 def freezes_of(settings: Settings) -> Freezes:
@@ -184,3 +437,16 @@ def rights_of(
 
     written = rights_of_catalog.policies(catalog, to_end=to_end)
     return {"aws": written}, list(rights_of_catalog.notes(written))
+
+
+def caller_identity_of(settings: ApiSettings, now: datetime) -> Presented:
+    """What an API is shown by somebody who signs in with AWS; see ``providers.aws``.
+
+    Raises ``Unauthenticated`` where there are no credentials, and ``Misconfigured``.
+    """
+    try:
+        from jitcloud.providers.aws import caller_identity  # noqa: PLC0415 - see clouds
+    except ModuleNotFoundError as exc:
+        raise Misconfigured("AWS needs its SDK: pip install 'jitcloud[aws]'.") from exc
+    session = caller_identity.session(settings.profile)
+    return caller_identity.presented(session, settings.audience or "", settings.region, now)

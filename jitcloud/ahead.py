@@ -10,10 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from jitcloud.due import Wake
 from jitcloud.errors import JitError, Unavailable
-from jitcloud.ports import Clock, Queue, Wake
+
+if TYPE_CHECKING:  # loads the model, and whoever looks ahead needs none of it
+    from jitcloud.ports import Clock, Queue
 
 PERIOD = timedelta(minutes=1)
 """How often it is looked what will be due."""
@@ -95,6 +98,8 @@ class Handed:
     clock: Clock
     pause: Callable[[float], None]
     """Waits for so many seconds."""
+    give_up: datetime
+    """When nothing more is begun: what is left then is queued again."""
 
     def take(self, wakes: Iterable[Wake]) -> Iterator[str]:
         """Wake all of these, the earliest first; yield what could not be done.
@@ -105,7 +110,7 @@ class Handed:
         """
         for wake in sorted(wakes, key=lambda each: each.at):
             now = self.clock()
-            if wake.at - now > EARLY:
+            if wake.at - now > EARLY or now >= self.give_up:
                 self.queue.put([wake], now)
                 continue
             if wake.at > now:

@@ -172,6 +172,7 @@ class Broker:
                 actor=_actor(caller),
                 mfa_age=_age(caller, now),
                 now=now,
+                bound_to=caller.bound_to,
             )
             return vote.cast(request, yes=yes, reason=reason)
 

@@ -88,6 +88,7 @@ class _Entry(BaseModel):
     zone: Annotated[str, AfterValidator(_zone)] = "UTC"
     ticket_projects: Annotated[list[_Project], AfterValidator(_different_projects)] = []
     unchecked_tickets: bool = False
+    bound_votes: bool = False
 
     def entitlement(self) -> Entitlement:
         return Entitlement(
@@ -103,6 +104,7 @@ class _Entry(BaseModel):
             zone=self.zone,
             ticket_projects=tuple(self.ticket_projects),
             unchecked_tickets=self.unchecked_tickets,
+            bound_votes=self.bound_votes,
         )
 
 

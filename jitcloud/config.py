@@ -6,22 +6,31 @@ The only module that knows every adapter, each imported when its cloud is config
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from jitcloud import looking
 from jitcloud.adapters import (
     clouds,
     directory_of,
     freezes_of,
+    identities_of,
     journal_of,
     notifier_of,
+    people_of,
+    public_key_of,
+    publishers_of,
+    sign_ins_of,
+    signer_of,
+    store_of,
     tickets_of,
+    trusted_keys,
 )
 from jitcloud.advance import Advance
 from jitcloud.asking import Patience
-from jitcloud.audit import keys
+from jitcloud.audit.public_keys import PublicKey, TrustedKeys
 from jitcloud.broker import Broker
 from jitcloud.catalog import Catalog
 from jitcloud.converge import Converger
@@ -32,12 +41,14 @@ from jitcloud.files import read_toml
 from jitcloud.judge import Judge
 from jitcloud.ledger import Ledger
 from jitcloud.model import Credentials
+from jitcloud.outbox import Outbox
 from jitcloud.policy import Policy
 from jitcloud.policy.folder import PolicyFolder
-from jitcloud.ports import Clock, Directory, Store, Verifier
+from jitcloud.ports import Clock, Directory, Identities, Store, Verifier
+from jitcloud.publish_settings import channels_to_end
 from jitcloud.reconcile import Reconciler
 from jitcloud.settings import FILE, Settings, read_settings, read_to_end
-from jitcloud.stores.sqlite import SqliteStore
+from jitcloud.sign_ins import SignInBook
 from jitcloud.sweep import Swept, Telling, never, sweep
 from jitcloud.sweeping import sweep_for
 from jitcloud.telling import CHANNEL, Teller
@@ -57,7 +68,13 @@ class Deployment:
     advance: Advance
     clock: Clock
     telling: Telling | None = None
-    """Who passes on what happened; None where nobody is told."""
+    """Who tells people what happened; None where nobody is told."""
+    outbox: Outbox | None = None
+    """Which passes it on to other programs; None where there are none."""
+    book: SignInBook | None = None
+    """What tokens have said of people; None where nothing of it is kept."""
+    advances: bool = True
+    """Whether whoever decides here also drives clouds; else others do, woken by the record."""
     broken: str = ""
     """Why nothing is granted and only ends go on, if that is so."""
 
@@ -71,9 +88,24 @@ class Deployment:
         """Policy, catalog and people."""
         return self.broker.judge
 
+    def identities(self) -> Identities | None:
+        """Who verifies who is calling; None where nobody can call. Raises ``Misconfigured``.
+
+        Made anew each time, and made once by whoever takes calls: it remembers keys of issuers.
+        """
+        directory = self.judge.directory
+        return identities_of(self.settings, self.folder, directory, self.clock, self.book)
+
     def sweep(self) -> Swept:
         """Do whatever is due: lapses, starts, deadlines, retries, messages."""
-        return sweep(self.advance, telling=self.telling)
+        return sweep(self.advance, telling=self.telling, outbox=self.outbox)
+
+    def sweep_once(self) -> Swept:
+        """Sweep, and wait until what other programs are passed has been, or time has run out."""
+        swept = self.sweep()
+        if self.outbox is None:
+            return swept
+        return replace(swept, troubles=(*swept.troubles, *self.outbox.finish().troubles))
 
     def sweep_for(
         self,
@@ -85,7 +117,13 @@ class Deployment:
     ) -> Swept:
         """Go on doing whatever is due, for so long; see ``jitcloud.sweeping``."""
         return sweep_for(
-            self.advance, duration, pause, telling=self.telling, stopped=stopped, tell=tell
+            self.advance,
+            duration,
+            pause,
+            telling=self.telling,
+            outbox=self.outbox,
+            stopped=stopped,
+            tell=tell,
         )
 
     def reconciler(
@@ -121,7 +159,11 @@ class Deployment:
 
     def close(self) -> None:
         """Let go of the record."""
+        if self.outbox is not None:
+            self.outbox.close()
         self.ledger.store.close()
+        if self.book is not None:
+            self.book.kept.close()
 
     def __enter__(self) -> Self:
         return self
@@ -130,25 +172,37 @@ class Deployment:
         self.close()
 
 
-def load(path: Path, clock: Clock) -> Deployment:
+def load(
+    path: Path, clock: Clock, *, signs: bool = True, ask: looking.Ask | None = None
+) -> Deployment:
     """Read a configuration and put its parts together.
 
     ``path`` is the file, or the folder it is in. Opens no connection to any cloud.
+    Who drives clouds does not sign (``signs``), and needs no right to. Who decides and may reach
+    no cloud asks another that reads them (``ask``), and leaves it to others to drive them.
     Raises ``Misconfigured`` with all that is wrong in the first file that is.
     """
     file = path / FILE if path.is_dir() else path
     folder = file.parent
     settings = read_settings(file)
-    signer, verifier = keys.load(folder / settings.signing.folder)
+    signer, verifier = signer_of(settings, folder, clock, signs=signs)
     mechanisms, kinds = clouds(settings, clock)
-    directory = directory_of(settings, folder)
+    if ask is not None:
+        mechanisms = {name: looking.Asked(each, ask) for name, each in mechanisms.items()}
+    kept = sign_ins_of(settings, folder)
+    book = None if kept is None else SignInBook(kept, verifier, signer)
+    by_file = directory_of(settings, folder)
+    directory = people_of(by_file, clock, book)
     catalog = Catalog.load(folder / settings.catalog, mechanisms)
-    _owners_exist(settings.catalog, catalog, directory)
+    _owners_exist(settings.catalog, catalog, by_file)
     look = _surroundings(settings, folder)
     notifier = notifier_of(settings, folder, clock)
-    store: Store = SqliteStore(folder / settings.store.path)
-    ledger = Ledger(store, signer, verifier, () if notifier is None else (CHANNEL,))
-    folder_of_rules = PolicyFolder(folder / settings.policy.folder, tuple(catalog), directory)
+    store = store_of(settings, folder)
+    people_hear = () if notifier is None else (CHANNEL,)
+    subscriptions = publishers_of(settings, folder, clock)
+    channels = (*people_hear, *(each.channel for each in subscriptions))
+    ledger = Ledger(store, signer, verifier, channels)
+    folder_of_rules = PolicyFolder(folder / settings.policy.folder, tuple(catalog), by_file)
     judge = Judge(
         folder_of_rules(),
         catalog,
@@ -173,6 +227,9 @@ def load(path: Path, clock: Clock) -> Deployment:
         ),
         clock=clock,
         telling=None if notifier is None else Teller(store, directory, notifier, clock),
+        outbox=Outbox(store, subscriptions, clock, people_hear) if channels else None,
+        book=book,
+        advances=ask is None,
     )
 
 
@@ -185,7 +242,9 @@ def _surroundings(settings: Settings, folder: Path) -> Surroundings:
     )
 
 
-def load_to_end(path: Path, clock: Clock) -> Deployment:
+def load_to_end(
+    path: Path, clock: Clock, *, signs: bool = True, ask: looking.Ask | None = None
+) -> Deployment:
     """Put together at least what ends access, whatever else is wrong.
 
     Ending asks neither policy, nor catalog, nor directory, nor any key: a mistake in their
@@ -194,19 +253,22 @@ def load_to_end(path: Path, clock: Clock) -> Deployment:
     of it and of the clouds.
     """
     try:
-        return load(path, clock)
+        return load(path, clock, signs=signs, ask=ask)
     except Misconfigured as exc:
         broken = str(exc)
     file = path / FILE if path.is_dir() else path
     settings = read_to_end(file)
     mechanisms, kinds = clouds(settings, clock)
-    store: Store = SqliteStore(file.parent / settings.store.path)
+    store = store_of(settings, file.parent)
     try:
-        verifier = keys.Ed25519Verifier(keys.public_keys(file.parent / settings.signing.folder))
+        verifier = trusted_keys(settings, file.parent)
     except Misconfigured:
-        verifier = keys.Ed25519Verifier(())
+        verifier = TrustedKeys(())
     # What ends meanwhile is told once everything is mended.
-    ledger = Ledger(store, None, verifier, (CHANNEL,) if "mail" in read_toml(file) else ())
+    tables = read_toml(file)
+    people_hear = (CHANNEL,) if "mail" in tables else ()
+    channels = (*people_hear, *channels_to_end(tables.get("publish")))
+    ledger = Ledger(store, None, verifier, channels)
     catalog, directory = Catalog({}), Unreadable(broken)
     judge = Judge(Policy.nothing(), catalog, directory, mechanisms, renew=directory.policy)
     return Deployment(
@@ -215,6 +277,7 @@ def load_to_end(path: Path, clock: Clock) -> Deployment:
         broker=Broker(ledger, judge),
         advance=Advance(ledger, judge, Converger(store, kinds, clock, doubts=ledger.doubts)),
         clock=clock,
+        advances=ask is None,
         broken=broken,
     )
 
@@ -238,8 +301,17 @@ def open_record(file: Path) -> tuple[Store, Verifier]:
     """Open the record alone, to verify or export it: no policy, no cloud, no private key."""
     settings = read_settings(file / FILE if file.is_dir() else file)
     folder = file if file.is_dir() else file.parent
-    verifier = keys.Ed25519Verifier(keys.public_keys(folder / settings.signing.folder))
-    return SqliteStore(folder / settings.store.path), verifier
+    return store_of(settings, folder), trusted_keys(settings, folder)
+
+
+def public_key(file: Path, clock: Clock) -> tuple[PublicKey, Path]:
+    """Return the public half of the key that signs now, and the folder for such.
+
+    Raises ``Misconfigured``, and ``Unavailable`` while KMS cannot be asked.
+    """
+    settings = read_settings(file / FILE if file.is_dir() else file)
+    folder = file if file.is_dir() else file.parent
+    return public_key_of(settings, folder, clock), folder / settings.signing.folder
 
 
 def boto3_session(

@@ -99,7 +99,7 @@ class Jitcloud:
 
     def sweep(self) -> Swept:
         """Do whatever is due: lapses, starts, deadlines, retries. Call it often."""
-        return self.deployment.sweep()
+        return self.deployment.sweep_once()
 
     def sweep_for(
         self,
@@ -416,7 +416,8 @@ class Acting:
 
     def _advanced(self, request: Request) -> Request:
         """Do at once what the record now calls for; the sweep would do it later."""
-        if request.state in {State.PENDING, State.ACTIVE} or request.state.is_finished:
+        waits = request.state in {State.PENDING, State.ACTIVE} or request.state.is_finished
+        if waits or not self.deployment.advances:
             return request
         return self.deployment.advance.wake(request.id)
 

@@ -1,4 +1,4 @@
-"""Keeps how far the telling of a request has come, and the lease of whoever is at it.
+"""Keeps how far the passing on of a request has come, and the lease of whoever is at it.
 
 A mark is written after some messages, not after each: what was sent since is all that a crash
 repeats.
@@ -6,13 +6,21 @@ repeats.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from jitcloud.errors import Conflict
-from jitcloud.model import Mark, Notice, PersonId
+from jitcloud import lifecycle
+from jitcloud.errors import Conflict, JitError, Tampered
+from jitcloud.model import Mark, Notice, PersonId, Request, RequestId, Sealed
 from jitcloud.ports import Clock, Store
+from jitcloud.text import printable
+
+FIRST_RETRY, LAST_RETRY = timedelta(seconds=30), timedelta(minutes=30)
+
+LONGEST_TROUBLE = 500
+"""How many characters of what went wrong a mark keeps."""
 
 LEASE = timedelta(minutes=2)
 """For so long nobody else takes up a request that is being worked off."""
@@ -36,6 +44,8 @@ class Progress:
     """The last event that is done with, stored or not."""
     told: tuple[PersonId, ...] = field(init=False)
     """Who of the event after that was told, stored or not."""
+    cursor: str = field(init=False)
+    """What the channel itself wants remembered, stored or not."""
     made_due: bool = field(default=False, init=False)
     """Whether a commit has made the mark due meanwhile."""
     _left: tuple[int, tuple[PersonId, ...]] | None = field(default=None, init=False)
@@ -43,7 +53,7 @@ class Progress:
     _saved_at: datetime = field(init=False)
 
     def __post_init__(self) -> None:
-        self.seq, self.told = self.mark.seq, self.mark.told
+        self.seq, self.told, self.cursor = self.mark.seq, self.mark.told, self.mark.cursor
         self._saved_at = self.clock()
 
     @property
@@ -66,13 +76,21 @@ class Progress:
     def add(self, to: PersonId) -> None:
         """Note who has been told, and record it before too much would be repeated."""
         self.told = (*self.told, to)
-        self._unsaved += 1
-        if self._unsaved >= UNSAVED or self.clock() - self._saved_at >= UNSAVED_FOR:
-            self.save()
+        self._count()
 
     def pass_over(self, seq: int) -> None:
         """Be done with an event."""
         self.seq, self.told = seq, ()
+
+    def passed_on(self, seq: int) -> None:
+        """Be done with an event that was sent, and record it before too much would be repeated."""
+        self.pass_over(seq)
+        self._count()
+
+    def _count(self) -> None:
+        self._unsaved += 1
+        if self._unsaved >= UNSAVED or self.clock() - self._saved_at >= UNSAVED_FOR:
+            self.save()
 
     def leave(self, seq: int) -> None:
         """Go on without those who cannot be reached, but record it only once somebody else is."""
@@ -109,7 +127,7 @@ class Progress:
 
     def _so_far(self) -> Mark:
         seq, told = self._left or (self.seq, self.told)
-        return replace(self.mark, seq=seq, told=told)
+        return replace(self.mark, seq=seq, told=told, cursor=self.cursor)
 
     def _put(self, wanted: Mark, *, holds: bool) -> None:
         for _ in range(_TRIES):
@@ -135,6 +153,49 @@ class Progress:
 
     def _is_ours(self, stored: Mark) -> bool:
         return self.mark == replace(stored, wake_at=self.mark.wake_at, version=self.mark.version)
+
+
+def stored_mark(store: Store, channel: str, request: RequestId) -> Mark | None:
+    """Return the mark of a request, if there is one. Raises ``Tampered`` if it is another's."""
+    with reading(request):
+        mark = store.mark(channel, request)
+    if mark is not None and (mark.channel, mark.request) != (channel, request):
+        message = (
+            f"The mark of {channel} at request {printable(request)} is that of another;"
+            " compare the record with a backup."
+        )
+        raise Tampered(message)
+    return mark
+
+
+@contextmanager
+def reading(request: RequestId) -> Iterator[None]:
+    """Raise ``Tampered`` for what can be decoded and means nothing, such as a time of no zone."""
+    try:
+        yield
+    except JitError:
+        raise
+    except (AttributeError, LookupError, OverflowError, TypeError, ValueError) as exc:
+        message = (
+            f"Nobody can be told of request {printable(request)}: what is recorded of it makes no"
+            f" sense ({type(exc).__name__}). See `jitcloud audit verify`."
+        )
+        raise Tampered(message) from exc
+
+
+def steps(store: Store, request: RequestId) -> Iterator[tuple[Request | None, Sealed, Request]]:
+    """Yield each line of a request's trail, with the request before and after it."""
+    before: Request | None = None
+    for line in store.events(request):
+        after = lifecycle.fold(before, line)
+        yield before, line, after
+        before = after
+
+
+def backoff(attempts: int) -> timedelta:
+    """Return how long to wait after so many tries."""
+    doubled: timedelta = FIRST_RETRY * 2 ** max(0, min(attempts - 1, 10))
+    return min(doubled, LAST_RETRY)
 
 
 def is_due(mark: Mark, now: datetime) -> bool:

@@ -569,6 +569,10 @@ class Answers(Protocol):
         """Let the next one try at once, without keeping an answer. Raises as ``finish`` does."""
         ...
 
+    def close(self) -> None:
+        """Let go of files and connections. Using it afterwards is an error."""
+        ...
+
 
 class Queue(Protocol):
     """Passes wake-ups on. What it loses or repeats does no harm: the record has them all."""
@@ -592,8 +596,8 @@ class Publisher(Protocol):
     def publish(self, request: Request, events: Sequence[Sealed]) -> None:
         """Pass on some events of one request, in their order, within seconds, at least once.
 
-        ``request`` is the snapshot as it stands now. Raises ``Refused`` when this can never be
-        delivered, and ``Unavailable`` when it may be later.
+        ``request`` is the snapshot as the last of them has left it. Raises ``Refused`` when this
+        can never be delivered, and ``Unavailable`` when it may be later.
         """
         ...
 

@@ -23,6 +23,8 @@ from jitcloud.durations import parse_duration
 from jitcloud.errors import Misconfigured
 from jitcloud.files import parse_table, read_toml
 from jitcloud.judge import LONGEST
+from jitcloud.publish_settings import PublishSettings
+from jitcloud.sign_in_settings import SignInSettings
 from jitcloud.text import one_line
 
 FILE = "jitcloud.toml"
@@ -35,6 +37,9 @@ _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|[0-9a-f:]{2
 _SENDER = re.compile(
     r"(?=.{3,254}$)[\w+-]+(?:\.[\w+-]+)*@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?", re.ASCII
 )
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")  # S3 user guide, naming rules
+_TABLE = re.compile(r"[A-Za-z0-9_.-]{3,255}")  # botocore's model of DynamoDB
+_REGION = re.compile(r"[a-z]{2,4}(?:-[a-z]{2,16}){1,3}-[0-9]{1,2}")
 _EXTERNAL_ID = re.compile(r"[\w+=,.@:/-]{2,1224}", re.ASCII)  # botocore's model of AssumeRole
 _EMAIL = re.compile(r"[!-9;-~]{1,200}@[!-9;-~]{1,200}")  # in Basic credentials a colon ends it
 
@@ -91,6 +96,18 @@ def _loopback(value: str | None) -> str | None:
     raise ValueError("endpoint_url is for emulators on this machine; leave it out for AWS itself")
 
 
+def _table(name: str | None) -> str | None:
+    if name is not None and _TABLE.fullmatch(name) is None:
+        raise ValueError("a table's name has 3 to 255 letters, digits or any of .-_")
+    return name
+
+
+def _region(name: str | None) -> str | None:
+    if name is not None and _REGION.fullmatch(name) is None:
+        raise ValueError("write the name of a region alone, such as eu-central-1")
+    return name
+
+
 def _identity_center(value: str | None) -> str | None:
     if _is_here(value):
         return value
@@ -116,6 +133,12 @@ def _server(url: str | None) -> str | None:
     return url
 
 
+def _bucket(name: str | None) -> str | None:
+    if name is not None and _BUCKET.fullmatch(name) is None:
+        raise ValueError("write the name of a bucket alone, such as example-jitcloud-journal")
+    return name
+
+
 def _variable(name: str | None) -> str | None:
     if name is not None and _VARIABLE.fullmatch(name) is None:
         # Not shown: who misreads this key has written the token itself.
@@ -129,6 +152,15 @@ def _account(email: str | None) -> str | None:
     return email
 
 
+def _interval(value: object) -> object:
+    if value == "off":
+        return None
+    found = _duration(value)
+    if isinstance(found, timedelta) and found < timedelta(minutes=1):
+        raise ValueError("clouds would be asked without a pause; write at least 1m, or off")
+    return found
+
+
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 FilePath = Annotated[Path, Field(strict=False)]
 
@@ -138,21 +170,63 @@ class _Strict(BaseModel):
 
 
 class StoreSettings(_Strict):
-    """Where the record is."""
+    """Where the record is: a file on this machine, or a table of DynamoDB."""
 
+    kind: Literal["sqlite", "dynamodb"] = "sqlite"
     path: FilePath = Path("jitcloud.db")
+    table: Annotated[str | None, AfterValidator(_table)] = None
+    """The name of the table. Unless said, the variable JITCLOUD_TABLE has it."""
+    region: Annotated[str | None, AfterValidator(_region)] = None
+    """Where the table is. Unless said, wherever the environment says, as on Lambda."""
+    endpoint_url: Annotated[str | None, AfterValidator(_loopback)] = None
+    """Where an emulator answers for DynamoDB."""
+
+    @model_validator(mode="after")
+    def _of_one_kind(self) -> Self:
+        taken = {"kind", "path"} if self.kind == "sqlite" else _OF_DYNAMODB
+        for key in sorted(self.model_fields_set - taken):
+            raise ValueError(f"kind {self.kind} has no use for {key}; take it out")
+        return self
+
+
+_OF_DYNAMODB = StoreSettings.model_fields.keys() - {"path"}
 
 
 class JournalSettings(_Strict):
     """Where it is noted which shared places are filled by jitcloud, apart from the record."""
 
-    path: FilePath
+    path: FilePath | None = None
+    """A file on a local disk."""
+    bucket: Annotated[str | None, AfterValidator(_bucket)] = None
+    """A bucket of S3 in the broker's account, for brokers without a disk."""
+    prefix: str = ""
+    """What the names of its objects there begin with."""
+
+    @model_validator(mode="after")
+    def _in_one_place(self) -> Self:
+        if (self.path is None) == (self.bucket is None):
+            raise ValueError("say where the journal is, by path or by bucket")
+        return self
 
 
 class SigningSettings(_Strict):
-    """Where the broker's own key is."""
+    """Who signs decisions, and which public keys count."""
 
+    kind: Literal["file", "kms"] = "file"
+    """``kms``: a key of AWS KMS, which nobody can read, instead of one in a file."""
     folder: FilePath = Path("keys")
+    """Where the broker's own key is, and the public halves of former ones."""
+    key: str | None = None
+    """The ARN of the KMS key. Unless said, the variable JITCLOUD_SIGNING_KEY has it."""
+    endpoint_url: Annotated[str | None, AfterValidator(_loopback)] = None
+    """Where an emulator answers for KMS."""
+
+    @model_validator(mode="after")
+    def _of_one_kind(self) -> Self:
+        if self.kind == "file":
+            for key in sorted(self.model_fields_set & {"endpoint_url", "key"}):
+                raise ValueError(f'{key} goes with kind = "kms"; add that, or take it out')
+        return self
 
 
 class PolicySettings(_Strict):
@@ -264,6 +338,24 @@ class AwsSettings(_Strict):
     """How long IAM may take to act on a change: an early end is not believed before."""
 
 
+class ReconcileSettings(_Strict):
+    """What comparing the clouds with the record does, where it is scheduled."""
+
+    end_leaked: bool = False
+    """Whether what has leaked is ended; else it is only told."""
+
+
+class ServeSettings(_Strict):
+    """What ``jitcloud serve`` does, and for whom."""
+
+    behind_proxy: bool = False
+    """Whether a reverse proxy of yours stands before it, speaks TLS and says who calls."""
+    metrics: Literal["loopback", "all", "off"] = "loopback"
+    """Who may read its metrics."""
+    reconcile: Annotated[timedelta | None, BeforeValidator(_interval)] = timedelta(days=1)
+    """How often it compares the clouds with the record; None: never."""
+
+
 class TrialSettings(_Strict):
     """Never in production."""
 
@@ -288,7 +380,12 @@ class Settings(_Strict):
     tickets: TicketSettings | None = None
     incidents: TicketSettings | None = None
     mail: MailSettings | None = None
+    publish: PublishSettings | None = None
+    sign_in: SignInSettings | None = None
+    """Who is believed about who is calling, where there is an API."""
     aws: AwsSettings | None = None
+    reconcile: ReconcileSettings = ReconcileSettings()
+    serve: ServeSettings = ServeSettings()
     trial: TrialSettings = TrialSettings()
 
 
@@ -309,6 +406,20 @@ def read_to_end(file: Path) -> Settings:
     wrong: list[str] = []
     tables = {key: table for key, table in read_toml(file).items() if key in TO_END}
     settings = parse_table(Settings, tables, "", wrong)
+    if settings is None and tables.pop("signing", None) is not None:
+        # No end needs a signature; only what others keep is proven by one meanwhile.
+        wrong.clear()
+        settings = parse_table(Settings, tables, "", wrong)
     if settings is None or wrong:
         raise Misconfigured("\n".join(f"{file.name}{line}" for line in wrong))
     return settings
+
+
+def read_serve(file: Path) -> ServeSettings:
+    """Read of ``jitcloud.toml`` how to serve, whatever else is wrong there. Raises the same."""
+    wrong: list[str] = []
+    tables = {key: table for key, table in read_toml(file).items() if key == "serve"}
+    settings = parse_table(Settings, tables, "", wrong)
+    if settings is None or wrong:
+        raise Misconfigured("\n".join(f"{file.name}{line}" for line in wrong))
+    return settings.serve

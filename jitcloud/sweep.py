@@ -11,6 +11,9 @@ from jitcloud.advance import Advance
 from jitcloud.due import Due
 from jitcloud.errors import Conflict, JitError
 from jitcloud.model import RequestId
+from jitcloud.outbox import Outbox
+from jitcloud.ports import Store
+from jitcloud.telling import CHANNEL
 from jitcloud.waking import brakes, put_off, woken
 
 MOST = 1000
@@ -60,12 +63,13 @@ def sweep(
     limit: int = BATCH,
     telling: Telling | None = None,
     stopped: Callable[[], bool] = never,
+    outbox: Outbox | None = None,
 ) -> Swept:
     """Wake everything that is due, each isolated from the next one's failure.
 
     Ends come first; then whatever may have to ask a directory or a ticket system, which may be
-    slow; messages last, and for a bounded time. Once ``stopped`` says so, it leaves what is not
-    in hand yet: that stays due.
+    slow; messages last, and for a bounded time. What other programs are passed is only begun.
+    Once ``stopped`` says so, it leaves what is not in hand yet: that stays due.
     """
     ledger, clock = advance.ledger, advance.converger.clock
     troubles = list(brakes(ledger, clock()))
@@ -78,6 +82,8 @@ def sweep(
         count += 1
         troubles += woken(advance, item, later)
     troubles += _rest(advance, later, stopped)
+    if outbox is not None and not stopped():
+        troubles += _begun(outbox)
     if telling is not None:
         troubles += _tell(telling, advance, stopped)
     return Swept(woken=count, troubles=tuple(troubles), more=len(due) == limit or count < len(due))
@@ -113,25 +119,40 @@ def _ends(
         yield from woken(advance, item, [])
 
 
+def _begun(outbox: Outbox) -> Iterator[tuple[str, str]]:
+    """Have it pass on what is due, and yield what could not be since it was asked last."""
+    try:
+        outbox.start()
+    except JitError as exc:
+        yield "publish", str(exc)
+    yield from outbox.troubles()
+
+
 def _tell(
     telling: Telling, advance: Advance, stopped: Callable[[], bool]
 ) -> Iterator[tuple[str, str]]:
     ledger, clock = advance.ledger, advance.converger.clock
     give_up = clock() + TELLING
     looked = clock()
-    for item in ledger.store.due_marks(clock(), MESSAGES):
+    for request in _to_tell(ledger.store, clock()):
         if clock() >= give_up or stopped():
             return  # the rest stays due
         if clock() - looked >= LOOK_UP:
             looked = clock()
             yield from _ends(advance, looked, stopped)
         try:
-            trouble = telling.wake(RequestId(item.id.rpartition("/")[2]))
-            if trouble:
-                yield item.id, trouble
+            trouble = telling.wake(request)
         except Conflict:
             continue
         except JitError as exc:
-            yield item.id, str(exc)
+            trouble = str(exc)
         except Exception as exc:  # noqa: BLE001 - nor must a message
-            yield item.id, f"jitcloud has a defect here: {type(exc).__name__}"
+            trouble = f"jitcloud has a defect here: {type(exc).__name__}"
+        if trouble:
+            yield f"{CHANNEL}/{request}", trouble
+
+
+def _to_tell(store: Store, now: datetime) -> list[RequestId]:
+    """Name the requests that people are to be told about; other channels have their own way."""
+    names = [item.id.rpartition("/") for item in store.due_marks(now, MOST)]
+    return [RequestId(name) for channel, _, name in names if channel == CHANNEL][:MESSAGES]

@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from jitcloud.advance import Advance
 from jitcloud.errors import JitError
+from jitcloud.outbox import Outbox
 from jitcloud.sweep import MOST, Swept, Telling, never, sweep
 
 NAP, SHORTEST_NAP = timedelta(seconds=1), timedelta(milliseconds=50)
@@ -28,6 +29,7 @@ def sweep_for(  # noqa: PLR0913 - keyword-only beyond the three that it takes
     pause: Callable[[float], None],
     *,
     telling: Telling | None = None,
+    outbox: Outbox | None = None,
     stopped: Callable[[], bool] = never,
     tell: Callable[[Swept], None] | None = None,
 ) -> Swept:
@@ -43,7 +45,7 @@ def sweep_for(  # noqa: PLR0913 - keyword-only beyond the three that it takes
     woken, more = 0, False
     troubles: dict[str, str] = {}
     for _ in range(duration // SHORTEST_NAP + 2):
-        swept, nap = _swept(advance, telling, stopped)
+        swept, nap = _swept(advance, telling, outbox, stopped)
         woken, more = woken + swept.woken, swept.more
         troubles |= swept.troubles
         if tell is not None:
@@ -58,14 +60,21 @@ def sweep_for(  # noqa: PLR0913 - keyword-only beyond the three that it takes
 
 
 def _swept(
-    advance: Advance, telling: Telling | None, stopped: Callable[[], bool]
+    advance: Advance,
+    telling: Telling | None,
+    outbox: Outbox | None,
+    stopped: Callable[[], bool],
 ) -> tuple[Swept, timedelta]:
     """Sweep, and say how long it is until something is due again."""
     store, clock = advance.ledger.store, advance.converger.clock
     try:
-        swept = sweep(advance, telling=telling, stopped=stopped)
+        swept = sweep(advance, telling=telling, stopped=stopped, outbox=outbox)
         soon = clock() + NAP
-        due = store.due(soon, 1) + (() if telling is None else store.due_marks(soon, 1))
+        marks = () if telling is None and outbox is None else store.due_marks(soon, 1)
+        if outbox is not None:
+            # Somebody is at what is due by now, however long that takes.
+            marks = tuple(item for item in marks if item.wake_at > clock())
+        due = store.due(soon, 1) + marks
     except JitError as exc:
         return Swept(woken=0, troubles=(("record", str(exc)),), more=False), NAP
     wait = min((item.wake_at for item in due), default=soon) - clock()

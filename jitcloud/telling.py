@@ -6,22 +6,27 @@ slow and a warning before a deadline are the same code. Ending access never wait
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from jitcloud import lifecycle, notices
+from jitcloud import notices
 from jitcloud.errors import JitError, Misconfigured, Refused, Tampered
-from jitcloud.marking import Progress, is_due
-from jitcloud.model import Event, Mark, Notice, PersonId, Request, RequestId
+from jitcloud.marking import (
+    LONGEST_TROUBLE,
+    Progress,
+    backoff,
+    is_due,
+    reading,
+    steps,
+    stored_mark,
+)
+from jitcloud.model import Event, Notice, PersonId, Request, RequestId
 from jitcloud.notices import AsOfNow, People
 from jitcloud.ports import Clock, Directory, Notifier, Store
 from jitcloud.text import printable, quoted
 
 CHANNEL = "notices"
-
-FIRST_RETRY, LAST_RETRY = timedelta(seconds=30), timedelta(minutes=30)
 
 PAUSE = timedelta(seconds=30)
 """When nothing could be sent at all, all other requests wait for so long before they try."""
@@ -34,8 +39,6 @@ ENOUGH = timedelta(seconds=15)
 
 TRIES = 5
 """How often an event is tried again before those who cannot be reached keep others waiting."""
-
-_LONGEST_TROUBLE = 500
 
 
 @dataclass(slots=True)
@@ -58,7 +61,7 @@ class Teller:
         ``Tampered`` when its mark cannot be read.
         """
         now = self.clock()
-        mark = self._mark(request)
+        mark = stored_mark(self.store, self.channel, request)
         if mark is None or not is_due(mark, now):
             return ""
         if self._paused_until is not None and now < self._paused_until:
@@ -81,17 +84,6 @@ class Teller:
     def pause(self) -> None:
         """Spare all other requests the wait for a server that does not answer."""
         self._paused_until = self.clock() + PAUSE
-
-    def _mark(self, request: RequestId) -> Mark | None:
-        with _reading(request):
-            mark = self.store.mark(self.channel, request)
-        if mark is not None and (mark.channel, mark.request) != (self.channel, request):
-            message = (
-                f"The mark of {self.channel} at request {printable(request)} is that of another;"
-                " compare the record with a backup."
-            )
-            raise Tampered(message)
-        return mark
 
 
 @dataclass(slots=True)
@@ -120,23 +112,23 @@ class _Working:
         people = AsOfNow(self.teller.directory)
         request = self.progress.mark.request
         try:
-            with _reading(request):
-                steps = list(_steps(self.teller.store, request))
+            with reading(request):
+                trail = list(steps(self.teller.store, request))
         except Tampered as exc:
             self._stick(exc)
             return
-        for before, event, after in steps:
-            if event.seq > self.progress.seq and not (self.stuck or self.more):
-                self._pass_on(before, event, after, people)
-        if steps:
-            self._warn(steps[-1][2], people)
+        for before, line, after in trail:
+            if line.event.seq > self.progress.seq and not (self.stuck or self.more):
+                self._pass_on(before, line.event, after, people)
+        if trail:
+            self._warn(trail[-1][2], people)
 
     def _pass_on(
         self, before: Request | None, event: Event, after: Request, people: People
     ) -> None:
         mark = self.progress.mark
         try:
-            with _reading(event.request):
+            with reading(event.request):
                 is_stale = self.teller.clock() - event.at > STALE
                 wanted = () if is_stale else notices.of(before, event, after, people)
         except (Misconfigured, Tampered) as exc:  # the directory cannot be read, or the record
@@ -202,7 +194,7 @@ class _Working:
         """Warn of the end, however late it is: a warning is good for minutes, and is but one."""
         now, window = self.teller.clock(), request.window
         try:
-            with _reading(request.id):
+            with reading(request.id):
                 at = notices.warn_at(request)
                 if at is None or window is None or self.progress.mark.warned == window.deadline:
                     return
@@ -229,10 +221,10 @@ class _Working:
             attempts, again = before.attempts, now
         elif self.stuck or self.progress.doubtful:
             attempts = before.attempts + 1
-            again = now + _backoff(attempts)
+            again = now + backoff(attempts)
         made_due = now if self.progress.made_due else None
         wakes = [at for at in (again, self.warn_at, made_due) if at is not None]
-        trouble = " ".join(self.troubles)[:_LONGEST_TROUBLE]
+        trouble = " ".join(self.troubles)[:LONGEST_TROUBLE]
         quiet = not self.troubles and not self.reached and not before.attempts
         self.progress.finish(
             attempts=attempts,
@@ -248,32 +240,3 @@ class _Working:
 
     def _trouble(self, why: str) -> None:
         self.troubles.append(printable(why))
-
-
-@contextmanager
-def _reading(request: RequestId) -> Iterator[None]:
-    """Raise ``Tampered`` for what can be decoded and means nothing, such as a time of no zone."""
-    try:
-        yield
-    except JitError:
-        raise
-    except (AttributeError, LookupError, OverflowError, TypeError, ValueError) as exc:
-        message = (
-            f"Nobody can be told of request {printable(request)}: what is recorded of it makes no"
-            f" sense ({type(exc).__name__}). See `jitcloud audit verify`."
-        )
-        raise Tampered(message) from exc
-
-
-def _steps(store: Store, request: RequestId) -> Iterator[tuple[Request | None, Event, Request]]:
-    """Yield each event of a request, with the request before and after it."""
-    before: Request | None = None
-    for line in store.events(request):
-        after = lifecycle.fold(before, line)
-        yield before, line.event, after
-        before = after
-
-
-def _backoff(attempts: int) -> timedelta:
-    doubled: timedelta = FIRST_RETRY * 2 ** max(0, min(attempts - 1, 10))
-    return min(doubled, LAST_RETRY)

@@ -8,12 +8,14 @@ from datetime import datetime, timedelta
 
 from jitcloud import approval, lifecycle
 from jitcloud.asking import Patience, ruled
+from jitcloud.binding import bound_digest
 from jitcloud.errors import Refused
 from jitcloud.judge import Judge, Ruling
 from jitcloud.ledger import Ledger
 from jitcloud.model import (
     Actor,
     Approved,
+    Digest,
     Escalated,
     Happening,
     NeedsApproval,
@@ -36,6 +38,8 @@ class Voting:
     actor: Actor
     mfa_age: timedelta | None
     now: datetime
+    bound_to: Digest | None = None
+    """What alone the voter's token was asked for."""
 
     def cast(self, request: Request, *, yes: bool, reason: str) -> Request:
         """Record the vote, and what it leads to. Raises ``Refused`` and ``Conflict``."""
@@ -57,6 +61,11 @@ class Voting:
         )
         if refusal is not None:
             raise Refused(" ".join(refusal.because))
+        if yes and request.entitlement.bound_votes and self.bound_to != bound_digest(request):
+            raise Refused(
+                f"A yes to {request.entitlement.id} counts only with a sign-in for this very vote;"
+                " `jitcloud approve` asks for one where it talks to the API."
+            )
         # Who joined by waiting may vote at once, though nobody has written it down yet.
         joined = escalations(self.judge, judged, self.now)
         happenings = (*said, *joined, *happenings)

@@ -11,7 +11,16 @@ from tests.world import World
 
 # A failing assertion in a contract suite shows its values, as in a test module. Said here, before
 # any test imports one.
-for port in ("directories", "journals", "notifiers", "slot_kinds", "stores", "tickets"):
+for port in (
+    "directories",
+    "journals",
+    "notifiers",
+    "publishers",
+    "signers",
+    "slot_kinds",
+    "stores",
+    "tickets",
+):
     pytest.register_assert_rewrite(f"tests.contract.{port}")
 
 # How long an example takes is the machine's business: what is timed is timed in `make bench`.

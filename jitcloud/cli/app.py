@@ -22,6 +22,7 @@ from jitcloud.cli import (
     policies,
     reading,
     reconciling,
+    serving,
     starting,
     sweeping,
     using,
@@ -124,6 +125,7 @@ def _made() -> typer.Typer:
         ("give-back", asking.give_back, uses),
         ("init", starting.init, runs),
         ("check", checking.check, runs),
+        ("serve", serving.serve, runs),
         ("sweep", sweeping.sweep, runs),
         ("reconcile", reconciling.reconcile, runs),
         ("restored", reconciling.restored, runs),
@@ -136,6 +138,7 @@ def _made() -> typer.Typer:
     audit.command("show", context_settings=_HELP)(auditing.show)
     audit.command("verify", context_settings=_HELP)(auditing.verify)
     audit.command("export", context_settings=_HELP)(auditing.export)
+    audit.command("public-key", context_settings=_HELP)(auditing.public_key)
     app.add_typer(audit, name="audit", rich_help_panel=runs, context_settings=_HELP)
     brakes = braking.commands(_HELP)
     app.add_typer(brakes, name="brake", rich_help_panel=decides, context_settings=_HELP)

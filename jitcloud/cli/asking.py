@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jitcloud.cli import advice, say, shapes, words
+from jitcloud import shapes
+from jitcloud.cli import advice, say, words
 from jitcloud.cli.completing import entitlements
 from jitcloud.cli.exits import ExitCode
 from jitcloud.cli.options import (
@@ -19,10 +20,11 @@ from jitcloud.cli.options import (
     Wait,
 )
 from jitcloud.cli.program import Program, program_of
-from jitcloud.cli.times import parse_start
 from jitcloud.cli.waiting import until_decided
 from jitcloud.errors import JitError
+from jitcloud.instants import parse_start
 from jitcloud.model import Denied, Request, State
+from jitcloud.shapes_of_advice import of_advice
 
 if TYPE_CHECKING:  # what --help need not load
     from jitcloud.library import Acting
@@ -186,9 +188,7 @@ def _do(context: typer.Context, what: Callable[[Acting], Request], *, to_end: bo
 def _tell_all(program: Program, acting: Acting, asked: Sequence[Request]) -> int:
     """Show what became of each ask; what came to nothing is an error too."""
     if program.json:
-        told = [
-            {**shapes.of_request(each), **advice.shape(_advised(acting, each))} for each in asked
-        ]
+        told = [{**shapes.of_request(each), **of_advice(_advised(acting, each))} for each in asked]
         say.as_json(told[0] if len(told) == 1 else {"requests": told})
     for number, each in enumerate(asked):
         if program.json:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from jitcloud.cli import say, shapes, words
+from jitcloud import shapes
+from jitcloud.cli import say, words
 from jitcloud.cli.exits import ExitCode
 from jitcloud.cli.options import Reason, RequestArgument
 from jitcloud.cli.program import program_of

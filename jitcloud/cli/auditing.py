@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jitcloud.cli import say, shapes, story, trails
+from jitcloud import shapes
+from jitcloud.cli import say, story, trails
 from jitcloud.cli.exits import ExitCode
 from jitcloud.cli.options import RequestArgument
 from jitcloud.cli.program import Program, program_of
@@ -110,6 +111,32 @@ def export(context: typer.Context, request: OptionalRequest = None) -> int:
     return ExitCode.OK
 
 
+def public_key(
+    context: typer.Context,
+    save: Annotated[
+        bool, typer.Option("--save", help="Keep it where verifying finds it as well.")
+    ] = False,
+) -> int:
+    """Write the public half of the key that signs now, for whoever verifies elsewhere, or later.
+
+    One that KMS keeps is asked of KMS; to verify what it signed takes no more than this.
+    """
+    from jitcloud import config  # noqa: PLC0415 - see __init__
+    from jitcloud.audit import public_keys  # noqa: PLC0415 - the same
+
+    program = program_of(context)
+    key, folder = config.public_key(program.file, utc_now)
+    name, text = public_keys.key_name(key), public_keys.pem(key)
+    kept = public_keys.save(key, folder) if save else None
+    if program.json:
+        say.as_json({"key": name, "pem": text, "file": None if kept is None else str(kept)})
+        return ExitCode.OK
+    say.verbatim(text.rstrip())
+    if kept is not None:
+        say.aside(f"wrote {printable(str(kept))}")
+    return ExitCode.OK
+
+
 def _ids(store: Store, request: str | None) -> Iterator[RequestId]:
     from jitcloud.audit.verify import all_ids  # noqa: PLC0415 - see __init__
 
@@ -156,13 +183,13 @@ def _verified_file(file: Path, folder: Path) -> Report:
 
 
 def _believed(folder: Path) -> Verifier:
-    from jitcloud.audit.keys import Ed25519Verifier, public_keys  # noqa: PLC0415 - see __init__
+    from jitcloud.audit.public_keys import TrustedKeys, public_keys  # noqa: PLC0415 - see __init__
 
     found = public_keys(folder)
     if not found:
         shown = printable(str(folder))
         raise Misconfigured(f"There is no public key (*.pub.pem) in {shown}; copy it there.")
-    return Ed25519Verifier(found)
+    return TrustedKeys(found)
 
 
 def _tell(report: Report) -> None:

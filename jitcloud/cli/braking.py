@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jitcloud.cli import say, shapes, words
+from jitcloud import shapes
+from jitcloud.cli import say, words
 from jitcloud.cli.exits import ExitCode
 from jitcloud.cli.options import Reason
 from jitcloud.cli.program import Program, program_of

@@ -79,7 +79,6 @@ def _in_single_files(file: Path) -> Iterator[str]:
     """
     from jitcloud import adapters  # noqa: PLC0415 - they load pydantic
     from jitcloud import settings as files  # noqa: PLC0415 - loaded only when it is needed
-    from jitcloud.audit import keys  # noqa: PLC0415 - loaded only when it is needed
     from jitcloud.catalog import Catalog  # noqa: PLC0415 - loaded only when it is needed
 
     folder = file if file.is_dir() else file.parent
@@ -90,7 +89,7 @@ def _in_single_files(file: Path) -> Iterator[str]:
         yield from _lines(exc)
         return
     for read in (
-        lambda: keys.load(folder / settings.signing.folder),
+        lambda: adapters.signer_of(settings, folder, utc_now),
         lambda: Catalog.load(folder / settings.catalog, mechanisms),
         lambda: adapters.freezes_of(settings),
         lambda: [
@@ -215,12 +214,24 @@ def _is_open(path: Path) -> bool:
     return path.exists() and bool(path.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH))
 
 
+def _about_key(deployment: Deployment) -> Iterator[str]:
+    """Yield why the key that signs cannot be reached; nothing is signed, for that may be watched."""
+    signer = deployment.ledger.signer
+    if signer is None:
+        return
+    try:
+        _ = signer.key  # KMS is asked for it
+    except Misconfigured as exc:
+        yield from _lines(exc)
+
+
 def _ask_clouds(deployment: Deployment, duration: timedelta, checked: Checked) -> None:
     """Let each mechanism say what granting would mean: what would fail, and what it would leave.
 
     What would be so of several is said once.
     """
     judge = deployment.judge
+    checked.findings += _about_key(deployment)
     alike: dict[str, list[str]] = {}
     for thing in judge.catalog:
         try:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
-from jitcloud.cli import advice, shapes
-from jitcloud.cli.times import iso
+from jitcloud import shapes
+from jitcloud.instants import iso
 from jitcloud.model import RuleId
 from jitcloud.policy import wording
 from jitcloud.policy.explain import Explanation, Matched
+from jitcloud.shapes_of_advice import of_asked, of_people
 
 
 def shape(found: Explanation, texts: Mapping[RuleId, str], *, freeze: bool) -> dict[str, object]:
@@ -26,10 +27,10 @@ def shape(found: Explanation, texts: Mapping[RuleId, str], *, freeze: bool) -> d
         "break_glass": ask.break_glass,
         "freeze": freeze,
         "decision": shapes.of_decision(found.decision),
-        "asked": [advice.asked_shape(asked) for asked in found.asked],
-        "reviewers": [advice.asked_shape(asked) for asked in found.reviewers],
+        "asked": [of_asked(asked) for asked in found.asked],
+        "reviewers": [of_asked(asked) for asked in found.reviewers],
         "hearing": [
-            {"who": wording.approver(heard.who), "people": advice.people_shape(heard.people)}
+            {"who": wording.approver(heard.who), "people": of_people(heard.people)}
             for heard in found.hearing
         ],
         "hints": [hint.sentence for hint in found.hints],

@@ -12,11 +12,13 @@ from jitcloud.cli import advice, say, words
 from jitcloud.cli.completing import entitlements
 from jitcloud.cli.exits import ExitCode
 from jitcloud.cli.program import program_of
-from jitcloud.cli.times import parse_start, short
+from jitcloud.cli.times import short
 from jitcloud.clock import utc_now
 from jitcloud.durations import format_duration, parse_duration
 from jitcloud.errors import Invalid
+from jitcloud.instants import parse_start
 from jitcloud.model import Ask, Person
+from jitcloud.shapes_of_advice import first_need
 
 if TYPE_CHECKING:  # what --help need not load
     from jitcloud.policy.explain import Asked, Explanation
@@ -129,13 +131,13 @@ def _facts(found: Explanation, person: Person, *, freeze: bool) -> Iterator[tupl
     yield "with", ", ".join(_at_hand(ask, freeze=freeze))
     yield "policy", words.decision(found.decision)
     for reviewer in found.reviewers:
-        yield "review", f"{advice.first_need(reviewer)}: {advice.names(reviewer.people)}"
+        yield "review", f"{first_need(reviewer)}: {advice.names(reviewer.people)}"
     for heard in found.hearing:
         yield "hears", f"{wording.approver(heard.who)}: {advice.names(heard.people)}"
     for asked in found.asked:
         # Of a broken glass, nobody waits for these.
         stage = f"{'skipped' if found.reviewers else 'stage'} {asked.stage + 1}"
-        yield stage, f"{advice.first_need(asked)}: {advice.names(asked.people)}"
+        yield stage, f"{first_need(asked)}: {advice.names(asked.people)}"
         if asked.joining:
             yield stage, f"{_joining(asked)}: {advice.names(asked.joining)}"
     for hint in found.hints:

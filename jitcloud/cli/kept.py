@@ -15,7 +15,7 @@ from pathlib import Path
 
 from jitcloud import lifecycle
 from jitcloud.cli.system_keyring import Keyring
-from jitcloud.cli.times import iso
+from jitcloud.instants import iso
 from jitcloud.model import Credentials, PersonId, Request, RequestId, State
 
 SERVICE = "jitcloud"

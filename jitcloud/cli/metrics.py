@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from jitcloud.cli import say, shapes
+from jitcloud import shapes
+from jitcloud.cli import say
 from jitcloud.cli.exits import ExitCode
 from jitcloud.cli.program import program_of
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jitcloud.cli import advice, say, shapes, words
+from jitcloud import shapes
+from jitcloud.cli import advice, say, words
 from jitcloud.cli.completing import entitlements
 from jitcloud.cli.exits import ExitCode
 from jitcloud.cli.options import RequestArgument
@@ -16,6 +17,7 @@ from jitcloud.controls import UNRECONCILED
 from jitcloud.durations import format_duration, parse_duration
 from jitcloud.errors import Invalid, JitError
 from jitcloud.model import Ask, Decision, Denied, Entitlement, Request, Slot, State
+from jitcloud.shapes_of_advice import of_advice
 from jitcloud.text import did_you_mean, parse_request_id, quoted
 
 if TYPE_CHECKING:  # what --help need not load
@@ -75,7 +77,7 @@ def _outlook(program: Program, entitlement: str, duration: timedelta) -> int:
         found = acting.outlook(entitlement, duration)
     thing = found.ask.entitlement
     if program.json:
-        said = {"decision": shapes.of_decision(found.decision), **advice.shape(found)}
+        said = {"decision": shapes.of_decision(found.decision), **of_advice(found)}
         say.as_json({**shapes.of_entitlement(thing), **said})
         return ExitCode.OK
     say.facts(

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jitcloud.cli import say, shapes
+from jitcloud import shapes
+from jitcloud.cli import say
 from jitcloud.cli.exits import ExitCode
 from jitcloud.cli.options import Reason
 from jitcloud.cli.program import program_of

@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from jitcloud.cli import say, shapes, words
+from jitcloud import shapes
+from jitcloud.cli import say, words
 from jitcloud.cli.matrices import counted
 from jitcloud.cli.rejudging import Replayed
-from jitcloud.cli.times import iso
 from jitcloud.durations import format_duration
+from jitcloud.instants import iso
 from jitcloud.model import Digest
 from jitcloud.policy.changes import Change, Kind
 from jitcloud.policy.golden import _line as csv_line  # its name is not public yet

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jitcloud.cli import say, shapes
+from jitcloud import shapes
+from jitcloud.cli import say
 from jitcloud.cli.exits import ExitCode
 from jitcloud.cli.program import Program, program_of
 from jitcloud.cli.stopping import Stopping, stopping

@@ -1,22 +1,14 @@
-"""Instants as programs and people read them: UTC always, and how far away for people."""
+"""Instants as people read them: UTC always, and how far away."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from jitcloud.durations import LONGEST, format_duration
-from jitcloud.errors import Invalid
-from jitcloud.local_time import parse_zoned
-from jitcloud.text import quoted
+from jitcloud.durations import format_duration
 
 _DAY = timedelta(days=1)
 _HOUR = timedelta(hours=1)
 _MINUTE = timedelta(minutes=1)
-
-
-def iso(instant: datetime) -> str:
-    """Write an instant in UTC, exactly: ``2026-12-01T09:00:00Z``."""
-    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def short(instant: datetime) -> str:
@@ -47,25 +39,3 @@ def _grain(distance: timedelta) -> timedelta:
     if distance >= _DAY:
         return _HOUR
     return _MINUTE if distance >= _HOUR else timedelta(seconds=1)
-
-
-def parse_start(text: str) -> datetime:
-    """Read an instant in ISO 8601 with its offset, or a local time with its zone in brackets.
-
-    Returns it in UTC, but for one that names neither. Raises ``Invalid``.
-    """
-    try:
-        start = parse_zoned(text) if "[" in text else datetime.fromisoformat(text)
-        if start.tzinfo is None:
-            return start  # the broker says what is missing
-        start = start.astimezone(UTC)
-        _ = start + LONGEST  # a window must fit before the year 10000
-    except Invalid:
-        raise
-    except (ValueError, OverflowError) as exc:
-        message = (
-            f"{quoted(text)} is not an instant; write date, time and zone, such as"
-            " 2026-12-01T09:00:00Z or 2026-12-01T09:00:00[Europe/Berlin]."
-        )
-        raise Invalid(message) from exc
-    return start

@@ -1,7 +1,8 @@
 """The nouns of jitcloud: what is asked, decided, granted and ended.
 
 Everything here is frozen and does no I/O. Read it in this order: ``ids``, ``catalog``,
-``decisions``, ``grants``, ``controls``, ``events``, ``requests``, ``slots``, ``notices``.
+``decisions``, ``grants``, ``controls``, ``events``, ``requests``, ``slots``, ``notices``,
+``sign_ins``.
 All instants are aware datetimes in UTC; all durations are ``timedelta``.
 """
 
@@ -101,6 +102,7 @@ from jitcloud.model.ids import (
 )
 from jitcloud.model.notices import Mark, Notice
 from jitcloud.model.requests import Request
+from jitcloud.model.sign_ins import SignedIn
 from jitcloud.model.slots import (
     Area,
     Claim,
@@ -200,6 +202,7 @@ __all__ = [
     "Sealed",
     "Sight",
     "Signature",
+    "SignedIn",
     "Slot",
     "SlotKey",
     "Stage",

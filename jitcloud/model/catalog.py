@@ -48,6 +48,8 @@ class Entitlement:
     """To which projects of the ticket system a ticket for this belongs; empty for any."""
     unchecked_tickets: bool = False
     """Whether a ticket counts that could not be looked up just now."""
+    bound_votes: bool = False
+    """Whether a yes counts only with a token that was asked for to say it; see ``binding``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from jitcloud.due import Wake
 from jitcloud.errors import Invalid, Unavailable
-from jitcloud.ports import Wake
-from jitcloud.text import printable
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -62,10 +61,10 @@ class SqsQueue:
             try:
                 answer = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)
             except (ClientError, BotoCoreError) as exc:
-                raise Unavailable(f"The queue took no wake-ups: {_said(exc)}") from exc
+                raise Unavailable(f"The queue took no wake-ups: {said(exc)}") from exc
             failed = answer.get("Failed", [])
             if failed:
-                why = printable(str(failed[0].get("Code", "")))
+                why = code(str(failed[0].get("Code", "")))
                 raise Unavailable(f"The queue took not all wake-ups: {len(failed)} failed ({why}).")
 
     def sweep(self, dead: str, most: int, now: datetime) -> int:
@@ -90,7 +89,7 @@ class SqsQueue:
                     )
                 count += len(messages)
         except (ClientError, BotoCoreError) as exc:
-            raise Unavailable(f"The dead-letter queue cannot be swept: {_said(exc)}") from exc
+            raise Unavailable(f"The dead-letter queue cannot be swept: {said(exc)}") from exc
         return count
 
 
@@ -134,7 +133,13 @@ def _delay(wake: Wake, now: datetime) -> int:
     return int(left.total_seconds())
 
 
-def _said(exc: Exception) -> str:
+def said(exc: Exception) -> str:
+    """What AWS or its SDK calls an error: a code alone, for the rest may quote what was sent."""
     if isinstance(exc, ClientError):
-        return printable(str(exc.response["Error"].get("Code", "")))
+        return code(str(exc.response["Error"].get("Code", "")))
     return type(exc).__name__
+
+
+def code(text: str) -> str:
+    """A code as it may be shown: letters, digits and dots, and no more than a line of them."""
+    return "".join(letter for letter in text if letter.isalnum() or letter == ".")[:80]

@@ -16,9 +16,9 @@ from urllib.parse import quote
 from jitcloud.address import Address
 from jitcloud.durations import format_duration
 from jitcloud.errors import Misconfigured, Unavailable
+from jitcloud.https import Answer, Server
 from jitcloud.ports import Ticket
 from jitcloud.secret import Secret
-from jitcloud.tickets.https import Answer, Server
 
 WITHIN = timedelta(seconds=5)
 """How long a look may take, all in all, unless something else is said."""

@@ -73,13 +73,12 @@ class Case:
 
     def broker(self, rights: Rights) -> Clients:
         """The broker, which has these rights from now on and no others, in either account."""
-        users = dict(self.target.get("users") or {}).values()  # type: ignore[call-overload] # a table
         for role in rights.keys() - {BROKER}:
-            theirs = policy(NOTHING, *statements(rights[role], users))
+            theirs = policy(NOTHING, *statements(rights[role]))
             self.aws.iam().put_role_policy(
                 RoleName=named(role), PolicyName="all", PolicyDocument=theirs
             )
-        may(self.home, self.own, NOTHING, *statements(rights.get(BROKER, ()), users))
+        may(self.home, self.own, NOTHING, *statements(rights.get(BROKER, ())))
         return self.clients
 
     def world(self, clients: Clients, folder: Path, other: World | None = None) -> World:

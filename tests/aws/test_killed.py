@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from jitcloud.audit import chain, keys
+from jitcloud.audit import chain
+from jitcloud.audit.public_keys import TrustedKeys, public_keys
 from jitcloud.model import Credentials, Request
 from jitcloud.ports import Store
 from jitcloud.stores.sqlite import SqliteStore
@@ -76,7 +77,7 @@ def test_killed_before_any_call_nothing_is_alive_past_the_deadline(
                 chain.verify(
                     request,
                     store.events(request.id),
-                    keys.Ed25519Verifier(keys.public_keys(folder / "keys")),
+                    TrustedKeys(public_keys(folder / "keys")),
                 )
             assert store.due(datetime.now(UTC) + timedelta(days=365), 10) == ()
 

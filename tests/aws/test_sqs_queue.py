@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jitcloud.due import Wake
 from jitcloud.emulators.ministack import Ministack
 from jitcloud.errors import Invalid, Unavailable
-from jitcloud.ports import Wake
 from jitcloud.queues.sqs import BATCH, CONFIG, SqsQueue, decode, encode
 from tests.aws.conftest import unique
 

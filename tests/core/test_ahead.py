@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from jitcloud.ahead import AGAIN, AHEAD, EARLY, MOST, Handed, look_ahead
+from jitcloud.due import Wake
 from jitcloud.errors import Unavailable
-from jitcloud.ports import Wake
 from tests.world import START, Time
 
 SECOND = timedelta(seconds=1)
@@ -78,6 +78,7 @@ class Worked:
     queue: Kept = field(default_factory=Kept)
     woken: list[tuple[str, datetime]] = field(default_factory=list)
     out_of_reach: bool = False
+    give_up: datetime = START + timedelta(minutes=1)
 
     def wake(self, wake: Wake) -> tuple[str, ...]:
         if self.out_of_reach:
@@ -91,6 +92,7 @@ class Worked:
             wake=self.wake,
             clock=self.time,
             pause=lambda seconds: self.time.forward(seconds=seconds),
+            give_up=self.give_up,
         )
         return list(handed.take(wakes))
 
@@ -113,6 +115,13 @@ def test_what_could_not_be_done_is_said_and_keeps_no_other_waiting() -> None:
     worked = Worked()
     assert worked.take(a_wake("bad"), a_wake("good")) == ["bad: no"]
     assert [name for name, _ in worked.woken] == ["bad", "good"]
+
+
+def test_what_there_is_no_time_left_for_is_queued_again() -> None:
+    worked = Worked(give_up=START + SECOND)
+    worked.take(a_wake("a", START + SECOND), a_wake("b", START + EARLY))
+    assert [name for name, _ in worked.woken] == ["a"]
+    assert worked.queue.wakes == [a_wake("b", START + EARLY)]
 
 
 def test_with_the_record_out_of_reach_it_is_tried_again_soon() -> None:

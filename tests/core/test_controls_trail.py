@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from jitcloud import controls
 from jitcloud.audit import chain
-from jitcloud.audit.keys import Ed25519Signer, Ed25519Verifier
+from jitcloud.audit.keys import Ed25519Signer
+from jitcloud.audit.public_keys import TrustedKeys
 from jitcloud.audit.verify import verify_all
 from jitcloud.braking import LINGER
 from jitcloud.controls import EVERYTHING
@@ -73,7 +74,7 @@ def test_a_forged_trail_keeps_nothing_from_being_ended(world: World) -> None:
 
 def test_without_any_key_that_is_trusted_everything_can_be_ended(world: World) -> None:
     active = world.ask()
-    ledger = replace(world.ledger, signer=None, verifier=Ed25519Verifier(()))
+    ledger = replace(world.ledger, signer=None, verifier=TrustedKeys(()))
     broker = replace(world.broker, ledger=ledger)
     broker.end_all(caller("ben"), EVERYTHING, world.time(), "laptop stolen")
     assert world.now(active).state is State.ENDING

@@ -14,7 +14,7 @@ import pytest
 from jitcloud.asking import Wish
 from jitcloud.directories.static import StaticDirectory
 from jitcloud.errors import Conflict, Refused, Unavailable
-from jitcloud.marking import LEASE
+from jitcloud.marking import FIRST_RETRY, LAST_RETRY, LEASE
 from jitcloud.model import (
     GroupId,
     Mark,
@@ -26,7 +26,7 @@ from jitcloud.model import (
     State,
 )
 from jitcloud.sweep import sweep
-from jitcloud.telling import FIRST_RETRY, LAST_RETRY, PAUSE, STALE, TRIES
+from jitcloud.telling import PAUSE, STALE, TRIES
 from tests.faults import Killed, Switch
 from tests.told_world import PEOPLE, Post, Told, dies, down, fine, only
 from tests.world import World, caller

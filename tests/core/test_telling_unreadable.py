@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from jitcloud.errors import Tampered
+from jitcloud.marking import FIRST_RETRY, LAST_RETRY
 from jitcloud.model import Activating, Decided, Event, Mark, RequestId, Sealed
-from jitcloud.telling import FIRST_RETRY, LAST_RETRY
 from tests.told_world import Told, down
 
 NO_ZONE = datetime(2026, 12, 1, 9)  # noqa: DTZ001 - that is the point

@@ -8,7 +8,12 @@ from jitcloud.providers.aws import outlook
 from tests.docs.pages import prose
 from tests.docs.said import is_said, templates
 
-PAGES = ("docs/policy.md", "docs/operations.md", "docs/threat-model.md")
+PAGES = (
+    "docs/policy.md",
+    "docs/operations.md",
+    "docs/signing.md",
+    "docs/threat-model.md",
+)
 
 TO_PEOPLE = (
     "advance.py",
@@ -17,13 +22,13 @@ TO_PEOPLE = (
     "attesting.py",
     "audit/chain.py",
     "audit/keys.py",
+    "audit/public_keys.py",
     "audit/unsigned.py",
     "braking.py",
     "broker.py",
     "bundles.py",
     "catalog.py",
     "cli/program.py",
-    "cli/times.py",
     "comparing.py",
     "config.py",
     "controls.py",
@@ -34,6 +39,7 @@ TO_PEOPLE = (
     "facts.py",
     "files.py",
     "freezes.py",
+    "instants.py",
     "issuing.py",
     "journals/file.py",
     "judge.py",
@@ -83,6 +89,7 @@ TO_PEOPLE = (
     "reviewing.py",
     "rounds.py",
     "scopes.py",
+    "signers/kms.py",
     "stores/sqlite_file.py",
     "text.py",
     "voting.py",

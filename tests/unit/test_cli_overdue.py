@@ -11,8 +11,8 @@ from typing import Any
 import apsw
 import pytest
 
-from jitcloud import overdue
-from jitcloud.cli import shapes, words
+from jitcloud import overdue, shapes
+from jitcloud.cli import words
 from jitcloud.model import Cause, Ending, Removed, Reopened, Request, RequestId, State, Window
 from jitcloud.providers.memory import Fault
 from tests.cli_world import CliWorld

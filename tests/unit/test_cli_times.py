@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from jitcloud.cli.times import parse_start
 from jitcloud.errors import Invalid
+from jitcloud.instants import parse_start
 
 
 @pytest.mark.parametrize(

@@ -121,10 +121,10 @@ def test_a_broken_file_answers_nothing_until_it_is_mended(file: Path) -> None:
 WRONG = {
     "one e-mail for two": (
         "strasse@example.org", "ANN@example.org",
-        'person "u-2": "ANN@example.org" is already an id or e-mail of person "u-1"',
+        'person "u-2": "ANN@example.org" is already an id, e-mail or AWS identity of person "u-1"',
     ),
     "an e-mail that is an id": (
-        "strasse@example.org", "U-1", 'person "u-2": "U-1" is already an id or e-mail',
+        "strasse@example.org", "U-1", 'person "u-2": "U-1" is already an id, e-mail',
     ),
     "one id for two": ('"u-2"\nname', '"u-1"\nname', 'person "u-1": "u-1" is already an id'),
     "ids that differ in case": ('"u-2"\nname', '"U-1"\nname', 'person "U-1": "U-1" is already'),

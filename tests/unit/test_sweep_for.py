@@ -16,9 +16,9 @@ import pytest
 
 from jitcloud import sweeping
 from jitcloud.cli.stopping import Stopping
+from jitcloud.due import Due
 from jitcloud.errors import Unavailable
 from jitcloud.model import Ended, Ending, Request, RequestId, State
-from jitcloud.ports import Due
 from jitcloud.providers.memory import Fault, MemoryCloud
 from jitcloud.stores.memory import MemoryStore
 from jitcloud.sweep import Swept

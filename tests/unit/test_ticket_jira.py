@@ -64,7 +64,7 @@ def shows_no_secret(error: BaseException, jira: JiraEmulator) -> None:
 def nobody_waits_any_more() -> None:
     """Whoever asked has been cut off, though the other side would go on for half a minute."""
     for each in threading.enumerate():
-        if each.name == "jitcloud-tickets":
+        if each.name == "jitcloud-https":
             each.join(10)
             assert not each.is_alive()
 
@@ -217,7 +217,7 @@ def test_a_name_that_is_found_too_late_is_sent_nothing(
     monkeypatch.setattr(socket, "getaddrinfo", late)
     with pytest.raises(Unavailable, match="has not answered within"):
         reach(jira, timeout=SHORT).look("OPS-1")
-    still_at_it = [each for each in threading.enumerate() if each.name == "jitcloud-tickets"]
+    still_at_it = [each for each in threading.enumerate() if each.name == "jitcloud-https"]
     assert len(still_at_it) == 1
     found.set()
     still_at_it[0].join(30)

@@ -1,4 +1,4 @@
-"""One GET over HTTPS, bounded in time and size as a whole, and never led elsewhere.
+"""One request over HTTPS, bounded in time and size as a whole, and never led elsewhere.
 
 ``http.client`` bounds each read, not their sum: a server that sends a byte now and then would
 hold us for ever. So the call is made in a thread, and its connection cut when the time is up.
@@ -13,7 +13,7 @@ import ssl
 import threading
 from collections.abc import Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from http.client import HTTPConnection, HTTPException
 from typing import TypeVar
@@ -34,7 +34,7 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     """Names in lower case; what stood under one name several times, joined by commas."""
-    body: bytes
+    body: bytes = field(repr=False)
 
 
 class Server:
@@ -48,7 +48,11 @@ class Server:
         self._limit = limit
 
     def get(self, path: str, headers: Mapping[str, str]) -> Answer:
-        """Ask once; redirects are answers like any other.
+        """Ask once, as ``post`` does, with nothing sent along."""
+        return self.post(path, headers, None)
+
+    def post(self, path: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
+        """Send this once, or get what is there with None; redirects are answers like any other.
 
         The certificate is checked against the authorities that OpenSSL finds on this machine
         (``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` name others). No proxy is used.
@@ -57,7 +61,7 @@ class Server:
         """
         call = _Call(self._address, self._timeout.total_seconds(), self._limit)
         try:
-            answer = call.made(f"{self._address.path}{path}", headers)
+            answer = call.made(f"{self._address.path}{path}", headers, body)
         except TimeoutError:
             within = format_duration(self._timeout)
             message = f"{self._who} has not answered within {within}; try again later."
@@ -109,17 +113,17 @@ class _Call:
         self._socket: socket.socket | None = None
         self._is_cut = False
 
-    def made(self, path: str, headers: Mapping[str, str]) -> Answer:
+    def made(self, path: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
         """Wait for the answer. Raises ``TimeoutError``, ``HTTPException`` or ``OSError``."""
         answer: Future[Answer] = Future()
 
         def make() -> None:
             try:
-                answer.set_result(self._make(path, headers))
+                answer.set_result(self._make(path, headers, body))
             except Exception as exc:  # noqa: BLE001 - whoever waits has it raised
                 answer.set_exception(exc)
 
-        threading.Thread(target=make, name="jitcloud-tickets", daemon=True).start()
+        threading.Thread(target=make, name="jitcloud-https", daemon=True).start()
         return answer.result(self._seconds)
 
     def cut(self) -> None:
@@ -129,12 +133,13 @@ class _Call:
             if self._socket is not None:
                 _end(self._socket)
 
-    def _make(self, path: str, headers: Mapping[str, str]) -> Answer:
+    def _make(self, path: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
         connection = HTTPConnection(self._address.host, self._address.port)
         connection.default_port = 443 if self._address.is_secure else 80  # for its Host header
         connection.sock = self._connected()
         try:
-            connection.request("GET", path, headers={**headers, "Connection": "close"})
+            method = "GET" if body is None else "POST"
+            connection.request(method, path, body, {**headers, "Connection": "close"})
             response = connection.getresponse()
             return Answer(
                 status=response.status,

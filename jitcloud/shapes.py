@@ -1,6 +1,7 @@
-"""The JSON that ``--json`` writes. Programs rely on it: keys are added, never changed or dropped.
+"""The JSON that ``--json`` and the HTTP API write.
 
-Instants are UTC in ISO 8601; durations are whole seconds; what is not known is null.
+Programs rely on it: keys are added, never changed or dropped. Instants are UTC in ISO 8601;
+durations are whole seconds; what is not known is null.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from jitcloud import overdue
-from jitcloud.cli.times import iso
+from jitcloud.instants import iso
 from jitcloud.model import (
     Approval,
     Approver,

@@ -1,0 +1,98 @@
+"""Asking, and ending what was asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jitcloud.api.commands.command import Command, Doing, OfRequest, shape, told
+from jitcloud.api.inputs import AskBody, ExtendBody, OptionalReasonBody, ReasonBody
+from jitcloud.api.message import Answer
+from jitcloud.instants import parse_start
+from jitcloud.model import RequestId, Withdrawn
+
+
+class Extend(ExtendBody, OfRequest):
+    """What ``extend`` takes."""
+
+
+class WithReason(ReasonBody, OfRequest):
+    """What is done to a request for a reason."""
+
+
+class PerhapsWithReason(OptionalReasonBody, OfRequest):
+    """What is done to a request, and needs no reason."""
+
+
+def ask(doing: Doing, wish: AskBody) -> Answer:
+    """Ask for one thing or several; a refusal by policy is recorded, and an answer like any."""
+    asked = doing.acting.request_all(
+        wish.entitlements,
+        wish.duration,
+        wish.justification,
+        start=None if wish.start is None else parse_start(wish.start),
+        ticket=wish.ticket,
+        incident=wish.incident,
+        break_glass=wish.break_glass,
+        id_=doing.id_,
+    )
+    return Answer(
+        status=201,
+        body={"requests": [shape(doing, request) for request in asked]},
+        headers={"Location": f"/v1/requests/{asked[0].id}"},
+    )
+
+
+def extend(doing: Doing, wish: Extend) -> Answer:
+    """Ask for one's own grant to last longer."""
+    name = RequestId(wish.request)
+    doing.seeing.request(name)
+    asked = doing.acting.extend(
+        name,
+        wish.duration,
+        wish.justification,
+        ticket=wish.ticket,
+        incident=wish.incident,
+        break_glass=wish.break_glass,
+        id_=doing.id_,
+    )
+    return Answer(
+        status=201,
+        body=shape(doing, asked),
+        headers={"Location": f"/v1/requests/{asked.id}"},
+    )
+
+
+def withdraw(doing: Doing, what: PerhapsWithReason) -> Answer:
+    """Take one's own request back."""
+    name = RequestId(what.request)
+    doing.seeing.request(name)
+    return told(doing, doing.acting.withdraw(name, what.reason or ""))
+
+
+def give_back(doing: Doing, what: PerhapsWithReason) -> Answer:
+    """End one's own access early."""
+    name = RequestId(what.request)
+    doing.seeing.request(name)
+    return told(doing, doing.acting.give_back(name, what.reason or ""))
+
+
+def revoke(doing: Doing, what: WithReason) -> Answer:
+    """End somebody's access. Anybody may, and is told no more of it than they may see."""
+    name = RequestId(what.request)
+    done = (
+        doing.acting.show(name)
+        if doing.did(name, Withdrawn)
+        else doing.acting.revoke(name, what.reason)
+    )
+    if doing.seeing.may_see(done):
+        return told(doing, done)
+    return Answer(status=200, body={"id": done.id, "state": done.state})
+
+
+COMMANDS: tuple[Command[Any], ...] = (
+    Command(name="ask", takes=AskBody, run=ask, takes_key=True),
+    Command(name="extend", takes=Extend, run=extend, takes_key=True),
+    Command(name="withdraw", takes=PerhapsWithReason, run=withdraw, takes_key=True),
+    Command(name="give-back", takes=PerhapsWithReason, run=give_back, takes_key=True),
+    Command(name="revoke", takes=WithReason, run=revoke, takes_key=True),
+)

@@ -1,0 +1,1 @@
+"""Publishers: how other programs come to know what was committed."""

@@ -1,0 +1,116 @@
+"""What each role may do, line by line, and whether a template says that and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from tests.infra.text import NOTHING, Grant, Template, functions, grants, of_type
+
+READS = {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"}
+WRITES = {"dynamodb:ConditionCheckItem", "dynamodb:PutItem", "dynamodb:UpdateItem"}
+STREAM = {
+    Grant("dynamodb:DescribeStream", "Table.StreamArn"),
+    Grant("dynamodb:GetRecords", "Table.StreamArn"),
+    Grant("dynamodb:GetShardIterator", "Table.StreamArn"),
+    Grant("dynamodb:ListStreams", "${Table.Arn}/stream/*"),
+    Grant("sqs:SendMessage", "Undelivered.Arn"),
+}
+"""What a mapping of the table's stream reads by, and where it tells of what it could not hand over
+(Lambda developer guide, "Process DynamoDB records with Lambda")."""
+
+
+def _table(*things: str) -> set[Grant]:
+    return {Grant(action, thing) for action in READS | WRITES for thing in things}
+
+
+_VERIFY = Grant("kms:GetPublicKey", "SigningKey.Arn")
+_INDEXES = "${Table.Arn}/index/*"
+_DUE = "${Table.Arn}/index/due"
+
+RIGHTS: Mapping[str, set[Grant]] = {
+    "Request": {Grant("lambda:InvokeFunction", "Judge.Arn")},
+    "Approve": {Grant("lambda:InvokeFunction", "Judge.Arn")},
+    "Judge": {*_table("Table.Arn", _INDEXES), Grant("lambda:InvokeFunction", "Look.Arn")},
+    "Look": set(),
+    "Issue": {*_table("Table.Arn"), _VERIFY},
+    "AdvanceAws": {
+        *_table("Table.Arn", _INDEXES),
+        _VERIFY,
+        *STREAM,
+        Grant("sqs:ChangeMessageVisibility", "AwsQueue.Arn"),
+        Grant("sqs:DeleteMessage", "AwsQueue.Arn"),
+        Grant("sqs:GetQueueAttributes", "AwsQueue.Arn"),
+        Grant("sqs:ReceiveMessage", "AwsQueue.Arn"),
+        Grant("sqs:SendMessage", "AwsQueue.Arn"),
+        Grant("s3:PutObject", "arn:${AWS::Partition}:s3:::${JournalBucket}/*", "HasJournal"),
+    },
+    "Expire": {
+        Grant("dynamodb:Query", _DUE),
+        Grant("sqs:SendMessage", "AwsQueue.Arn"),
+        Grant("sqs:DeleteMessage", "AwsDead.Arn"),
+        Grant("sqs:ReceiveMessage", "AwsDead.Arn"),
+    },
+    "Reconcile": {
+        *_table("Table.Arn", _INDEXES),
+        _VERIFY,
+        Grant("s3:GetObject", "arn:${AWS::Partition}:s3:::${JournalBucket}/*", "HasJournal"),
+        Grant("s3:ListBucket", "arn:${AWS::Partition}:s3:::${JournalBucket}", "HasJournal"),
+    },
+    "Publish": {
+        *_table("Table.Arn", _DUE),
+        *STREAM,
+        Grant("events:PutEvents", "EventBusArn", "HasEventBus"),
+        Grant("sns:Publish", "TopicArns[]", "HasTopics"),
+    },
+}
+"""Function -> what its role may do, besides writing its own log and what the catalog says."""
+
+CATALOG = {
+    "Look": "LookRights",
+    "Issue": "IssueRights",
+    "AdvanceAws": "AdvanceAwsRights",
+    "Reconcile": "ReconcileRights",
+}
+"""Function -> the parameter that names what it may do in clouds; others may do nothing there."""
+
+PATTERNS = {
+    "${Table.Arn}/index/*": "the table's indexes are listed in one place, and there is no other",
+    "${Table.Arn}/stream/*": "IAM knows streams of a table by their instants alone",
+    "arn:${AWS::Partition}:s3:::${JournalBucket}/*": "an object for each place",
+}
+"""The only things named by a pattern, and why."""
+
+
+def complaints(template: Template) -> Iterator[str]:
+    """Yield, a line each, in what roles differ from what is listed here."""
+    roles = of_type(template, "AWS::IAM::Role")
+    for name in roles.keys() ^ {f"{function}Role" for function in RIGHTS}:
+        yield f"{name}: there is a role too many, or too few"
+    for function, rights in RIGHTS.items():
+        role = roles.get(f"{function}Role", {})
+        found = set(grants(role))
+        wanted = {*rights, *_logs(function)}
+        for grant in sorted(found - wanted):
+            yield f"{function}: may {grant.action} on {grant.thing}, and need not"
+        for grant in sorted(wanted - found):
+            yield f"{function}: may not {grant.action} on {grant.thing}"
+        if role.get("ManagedPolicyArns") != _managed(function):
+            yield f"{function}: other managed policies than those of the catalog"
+    for name, made in functions(template).items():
+        if made["Role"] != {"Fn::GetAtt": [f"{name}Role", "Arn"]} or made.get("Policies"):
+            yield f"{name}: has not its own role alone"
+    for kind in ("Policy", "ManagedPolicy", "RolePolicy", "UserPolicy", "User", "Group"):
+        for name in of_type(template, f"AWS::IAM::{kind}"):
+            yield f"{name}: rights are given beside the roles"
+
+
+def _logs(function: str) -> set[Grant]:
+    verbs = ("CreateLogStream", "PutLogEvents")
+    return {Grant(f"logs:{verb}", f"{function}Log.Arn") for verb in verbs}
+
+
+def _managed(function: str) -> object:
+    parameter = CATALOG.get(function)
+    if parameter is None:
+        return None
+    return {"Fn::If": [f"Has{parameter}", {"Fn::Split": [",", {"Ref": parameter}]}, NOTHING]}
