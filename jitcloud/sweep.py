@@ -134,7 +134,7 @@ def _tell(
     ledger, clock = advance.ledger, advance.converger.clock
     give_up = clock() + TELLING
     looked = clock()
-    for request in _to_tell(ledger.store, clock()):
+    for request in to_tell(ledger.store, clock()):
         if clock() >= give_up or stopped():
             return  # the rest stays due
         if clock() - looked >= LOOK_UP:
@@ -152,7 +152,7 @@ def _tell(
             yield f"{CHANNEL}/{request}", trouble
 
 
-def _to_tell(store: Store, now: datetime) -> list[RequestId]:
+def to_tell(store: Store, now: datetime) -> list[RequestId]:
     """Name the requests that people are to be told about; other channels have their own way."""
     names = [item.id.rpartition("/") for item in store.due_marks(now, MOST)]
     return [RequestId(name) for channel, _, name in names if channel == CHANNEL][:MESSAGES]
