@@ -20,6 +20,7 @@ help: ## say what there is
 
 demo: $(READY) ## access asked for, given, used and taken back, on this machine alone
 	@$(BIN)/jitcloud demo
+	@$(BIN)/jitcloud demo --fleet infra/template.yaml
 
 test: $(READY) ## all tests but the long ones
 	@$(BIN)/python -m pytest -n $(WORKERS) --maxschedchunk 1
@@ -46,12 +47,16 @@ package: $(READY) ## what is deployed on Lambda, in build/: CONFIG=folder of jit
 	@python$(RUNTIME) -m compileall -q --invalidation-mode unchecked-hash build/code 2>/dev/null || \
 		echo 'python$(RUNTIME) is not here to compile the code: functions will start more slowly.'
 
-lock: $(READY) ## write both lists of requirements anew; LOCK=--upgrade takes newer versions
+lock: $(READY) ## write all lists of requirements anew; LOCK=--upgrade takes newer versions
 	@$(PIP) install uv
 	@$(COMPILE) $(LOCK) --extra api --extra aws --extra cli --extra emulators --group dev \
 		--output-file requirements-dev.txt pyproject.toml >/dev/null
 	@$(COMPILE) $(LOCK) --extra api --extra aws --constraint requirements-dev.txt \
 		--output-file functions/requirements.txt pyproject.toml >/dev/null
+	@$(COMPILE) $(LOCK) --extra api --extra aws --extra cli --constraint requirements-dev.txt \
+		--output-file infra/container/requirements.txt pyproject.toml >/dev/null
+	@$(COMPILE) $(LOCK) --group build --constraint requirements-dev.txt \
+		--output-file infra/container/requirements-build.txt >/dev/null
 
 clean: ## take away .venv and all that the tools left behind
 	@rm -rf .venv .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache \

@@ -74,7 +74,7 @@ def _loopback(url: str | None) -> str | None:
 
 def _leeway(leeway: timedelta) -> timedelta:
     if leeway > LONGEST_LEEWAY:
-        raise ValueError("a clock that is further off has to be set; write at most 60s")
+        raise ValueError("a clock that is further off has to be set; write at most 1m")
     return leeway
 
 

@@ -12,6 +12,7 @@ from tests.world import World
 # A failing assertion in a contract suite shows its values, as in a test module. Said here, before
 # any test imports one.
 for port in (
+    "answers",
     "directories",
     "journals",
     "notifiers",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -60,9 +61,20 @@ def _root(
     """Just-in-time cloud access: ask, be judged, use it, and lose it on time."""
 
 
-def _demo() -> int:
+def _demo(
+    fleet: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="TEMPLATE",
+            help="Deploy infra/template.yaml of a checkout there, and see that work over HTTP.",
+            exists=True,
+            dir_okay=False,
+            show_default=False,
+        ),
+    ] = None,
+) -> int:
     """See it work, on this machine alone: an emulated AWS, a story in a minute, nothing left."""
-    return _run("jitcloud.cli.demo")
+    return _run("jitcloud.cli.demo", fleet)
 
 
 def _emulator(

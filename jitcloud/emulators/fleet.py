@@ -10,8 +10,8 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -214,6 +214,25 @@ class Fleet:
         staff = json.dumps(sorted(self.people))
         groups = f'staff = {{ members = {staff} }}\nleads = {{ members = ["ben", "caro"] }}\n'
         return f"{persons}[groups]\n{groups}"
+
+    @contextmanager
+    def as_root(self) -> Iterator[None]:
+        """Let this process reach the record, as whoever operates the deployment would."""
+        wanted = {
+            **self.aws.environment,
+            "JITCLOUD_TABLE": self.deployed.table,
+            "JITCLOUD_SIGNING_KEY": self.deployed.signing_key,
+        }
+        before = {name: os.environ.get(name) for name in wanted}
+        os.environ.update(wanted)
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
 
     # ── What people do ───────────────────────────────────────────────────────────────────────
 

@@ -179,9 +179,10 @@ def test_whoever_is_bound_can_neither_edit_the_boundary_nor_take_one_off() -> No
 def test_whoever_comes_by_the_account_role_is_the_broker_and_shows_the_external_id() -> None:
     role = of_type("Role")["AccountRole"]
     (comes_in,) = role["AssumeRolePolicyDocument"]["Statement"]
+    broker = {"Fn::If": ["IsSeveral", of_parameter("FunctionArns"), {"Ref": "BrokerArn"}]}
     assert comes_in == {
         "Effect": "Allow",
-        "Principal": {"AWS": {"Ref": "BrokerArn"}},
+        "Principal": {"AWS": broker},
         "Action": "sts:AssumeRole",
         "Condition": {"StringEquals": {"sts:ExternalId": {"Ref": "ExternalId"}}},
     }
@@ -212,6 +213,7 @@ def _takes(parameter: str, value: str) -> bool:
         ("GroupUserArns", "user"),
         ("PolicyRoleArns", "role"),
         ("PolicyUserArns", "user"),
+        ("FunctionArns", "role"),
     ],
 )
 def test_a_list_takes_nothing_or_arns_of_its_kind_and_no_patterns(

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import apsw
-import boto3
 import pytest
-from moto import mock_aws
 
+from jitcloud.emulators.ministack import Ministack
 from jitcloud.errors import Misconfigured
 from jitcloud.model import GroupId
 from jitcloud.stores.dynamodb.sign_ins import DynamoSignIns
@@ -20,7 +19,7 @@ from jitcloud.stores.memory_sign_ins import MemorySignIns
 from jitcloud.stores.sqlite import SqliteStore
 from jitcloud.stores.sqlite_sign_ins import SqliteSignIns
 from tests.contract.sign_ins import ANA, SRE, Opener, SharedSignInsContract, SignInsContract, said
-from tests.dynamodb_tables import a_table
+from tests.dynamodb_tables import a_table, client_of
 from tests.factories import NOW
 
 if TYPE_CHECKING:
@@ -29,13 +28,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def dynamodb() -> Iterator[DynamoDBClient]:
-    with mock_aws():
-        yield boto3.Session().client(
-            "dynamodb",
-            region_name="us-east-1",
-            aws_access_key_id="test",
-            aws_secret_access_key="test",  # noqa: S106 - moto takes any
-        )
+    with Ministack() as running:
+        yield client_of(running.endpoint_url, running.account)
 
 
 class TestMemorySignIns(SignInsContract):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import socket
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -32,6 +32,8 @@ NOT_RUN = {
     "jitcloud revoke REQUEST --because": "it names no request; the tutorial runs it",
     "jitcloud attest REQUEST --because": "nothing of the page's vanishes for a day;"
     " tests/unit/test_cli_attest.py runs it",
+    "useradd --system": "it is for the system of the reader",
+    "podman build": "there is no podman here; tests/serving checks what it builds",
     "jitcloud check --clouds": "the roles in the catalog are the reader's; tests/e2e runs it",
 }
 """How a block begins that is not run, and why."""
@@ -50,11 +52,11 @@ LAST = {
 }
 """Which block runs after all others of its page, and why."""
 
-GOES_ON = "jitcloud emulator"
-"""What the pages start in a second terminal, and leave running."""
+GOES_ON = {"jitcloud emulator": "4566", "jitcloud serve": "8080"}
+"""What the pages start in a second terminal, and leave running, and at which port of theirs.
 
-PORT = "4566"
-"""Of the emulator, in the pages; each page gets another, so that pages run at the same time."""
+Each page gets other ports, so that pages run at the same time.
+"""
 
 
 def _is_left_out(block: Block) -> bool:
@@ -84,21 +86,21 @@ RUN = sorted((page for page in PAGES if _runnable(page)), key=lambda page: -len(
 def test_a_page_does_what_it_says(page: str, tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
-    port = _free_port()
+    ports = {port: _free_port() for port in GOES_ON.values()}
     with Terminal(folder) as terminal:
         for block in _runnable(page):
-            _play(terminal, block, port)
+            _play(terminal, block, ports)
 
 
-def _play(terminal: Terminal, block: Block, port: str) -> None:
-    text = block.text.replace(PORT, port)
+def _play(terminal: Terminal, block: Block, ports: Mapping[str, str]) -> None:
+    text = re.sub("|".join(ports), lambda told: ports[told[0]], block.text)
     if block.file is not None:
         _write(terminal, block.file, text)
         return
     match block.language:
         case "console":
             for step in transcript(text):
-                _take(terminal, step, block, port)
+                _take(terminal, step, block, ports)
         case "shell":
             code, seen = terminal.run(text)
             assert code == 0, f"{block}: {seen}"
@@ -108,10 +110,11 @@ def _play(terminal: Terminal, block: Block, port: str) -> None:
             assert code == 0, f"{block}: {seen}"
 
 
-def _take(terminal: Terminal, step: Step, block: Block, port: str) -> None:
+def _take(terminal: Terminal, step: Step, block: Block, ports: Mapping[str, str]) -> None:
     code: int | None = None
-    if step.command.startswith(GOES_ON):
-        command = step.command.replace(GOES_ON, f"{GOES_ON} --port {port}")
+    begun = next((each for each in GOES_ON if step.command.startswith(each)), None)
+    if begun is not None:
+        command = step.command.replace(begun, f"{begun} --port {ports[GOES_ON[begun]]}")
         seen = terminal.second(command, step.shown)
     else:
         code, seen = terminal.run(step.command)

@@ -10,6 +10,7 @@ from tests.docs.said import is_said, templates
 
 PAGES = (
     "docs/policy.md",
+    "docs/dynamodb.md",
     "docs/operations.md",
     "docs/signing.md",
     "docs/threat-model.md",
@@ -90,6 +91,12 @@ TO_PEOPLE = (
     "rounds.py",
     "scopes.py",
     "signers/kms.py",
+    "stores/dynamodb/items.py",
+    "stores/dynamodb/limits.py",
+    "stores/dynamodb/reach.py",
+    "stores/dynamodb/reading.py",
+    "stores/dynamodb/store.py",
+    "stores/dynamodb/transactions.py",
     "stores/sqlite_file.py",
     "text.py",
     "voting.py",

@@ -57,7 +57,8 @@ RIGHTS: Mapping[str, set[Grant]] = {
         Grant("s3:ListBucket", "arn:${AWS::Partition}:s3:::${JournalBucket}", "HasJournal"),
     },
     "Publish": {
-        *_table("Table.Arn", _DUE),
+        *_table("Table.Arn", _INDEXES),
+        _VERIFY,
         *STREAM,
         Grant("events:PutEvents", "EventBusArn", "HasEventBus"),
         Grant("sns:Publish", "TopicArns[]", "HasTopics"),

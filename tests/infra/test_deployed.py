@@ -84,6 +84,8 @@ def test_functions_are_told_what_the_template_made(deployed: Deployed) -> None:
 
 def test_a_wake_up_that_is_written_is_handed_over_and_nothing_else_is(deployed: Deployed) -> None:
     dynamodb = deployed.client("dynamodb")
+    recorded = {"pk": {"S": "request#ana"}, "sk": {"S": keys.events(1, "commit")}}
+    dynamodb.put_item(TableName=deployed.table, Item=recorded)
     for name, more in {
         "request#other": {},
         "request#azure": {"due": {"S": "azure#1"}, "wake": {"N": "1"}},
@@ -94,7 +96,7 @@ def test_a_wake_up_that_is_written_is_handed_over_and_nothing_else_is(deployed: 
         dynamodb.put_item(TableName=deployed.table, Item={**keys.key(name), **more})
     deployed.client("sqs").send_message(QueueUrl=deployed.queue, MessageBody="a wake-up")
     _handed(deployed, "advance-aws", {"a wake-up", "request#aws", keys.CONTROLS})
-    _handed(deployed, "publish", {"mark#bus/1"})
+    _handed(deployed, "publish", {"mark#bus/1", "request#ana"})
 
 
 def _handed(deployed: Deployed, function: str, wanted: set[str]) -> None:
@@ -124,7 +126,7 @@ class Thief:
         self.deployed = deployed
         self._stolen = Keys("", "")
         session = get_session()
-        session._credentials = self._stolen  # noqa: SLF001 - one client for all whom it robs
+        session._credentials = self._stolen  # type: ignore[attr-defined] # noqa: SLF001 - one client for all whom it robs
         self._session: Any = boto3.Session(
             botocore_session=session, region_name=deployed.aws.region
         )
@@ -170,7 +172,7 @@ TRIES: dict[str, tuple[Call, set[str]]] = {
     ),
     "read the key": (
         lambda thief: thief.kms.get_public_key(KeyId=thief.deployed.signing_key),
-        {"judge", "issue", "advance-aws", "reconcile"},
+        OF_THE_RECORD,
     ),
     "lend the key": (
         lambda thief: thief.kms.create_grant(
@@ -199,7 +201,7 @@ TRIES: dict[str, tuple[Call, set[str]]] = {
     ),
     "list requests": (
         lambda thief: thief.query(keys.LISTING.name, "listing"),
-        {"judge", "advance-aws", "reconcile"},
+        OF_THE_RECORD - {"issue"},
     ),
     "read everything": (lambda thief: thief.table("scan"), set()),
     "drop the table": (lambda thief: thief.table("delete_table"), set()),

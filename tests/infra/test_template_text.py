@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cfnlint.api import lint_file  # type: ignore[import-untyped] # it has no types
-from samtranslator.translator.transform import transform  # type: ignore[import-untyped] # it has no types
 from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped] # it has no types
 
 from jitcloud.ahead import PERIOD
@@ -38,10 +36,18 @@ MOST_LINES = 40
 
 
 def test_cfn_lint_finds_nothing() -> None:
+    from cfnlint.api import (  # type: ignore[import-untyped] # noqa: PLC0415 - it has no types, and loads long
+        lint_file,
+    )
+
     assert [f"{found.linenumber}: {found}" for found in lint_file(TEMPLATE)] == []
 
 
 def test_sam_makes_a_template_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    from samtranslator.translator.transform import (  # type: ignore[import-untyped] # noqa: PLC0415 - the same
+        transform,
+    )
+
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     text = TEMPLATE.read_text("utf-8")
     for folder in ("code", "configuration"):
@@ -143,7 +149,11 @@ ENVIRONMENT = {
         "JITCLOUD_TABLE": "Table",
         "JITCLOUD_SIGNING_KEY": "SigningKey.Arn",
     },
-    "Publish": {"JITCLOUD_CONFIG": "ConfigurationFolder", "JITCLOUD_TABLE": "Table"},
+    "Publish": {
+        "JITCLOUD_CONFIG": "ConfigurationFolder",
+        "JITCLOUD_TABLE": "Table",
+        "JITCLOUD_SIGNING_KEY": "SigningKey.Arn",
+    },
 }
 TIMEOUTS = {
     "Request": 29,
@@ -253,7 +263,7 @@ def test_schedules_call_what_they_are_named_after() -> None:
         "JudgeSchedule": ("rate(1 minute)", '{"take_up": true}'),
         "ExpireSchedule": ("rate(1 minute)", None),
         "ReconcileSchedule": ("ReconcileEvery", None),
-        "PublishSchedule": ("rate(5 minutes)", None),
+        "PublishSchedule": ("rate(1 minute)", None),
     }
     # What is called again soon is not tried again meanwhile, which would queue up.
     for name in ("Judge", "Expire", "Reconcile", "Publish"):
@@ -298,7 +308,10 @@ def test_a_stream_is_filtered_by_what_the_store_writes() -> None:
     wakes, brakes = _patterns("AdvanceAws")
     assert wakes == {"due": {"S": [{"prefix": f"{keys.cloud_of('aws.iam-group')}#"}]}}
     assert brakes == {"pk": {"S": [keys.CONTROLS]}, "ending": {"N": [{"exists": True}]}}
-    assert _patterns("Publish") == [{"due": {"S": [{"prefix": f"{keys.MARKS}#"}]}}]
+    assert _patterns("Publish") == [
+        {"due": {"S": [{"prefix": f"{keys.MARKS}#"}]}},
+        {"sk": {"S": [{"prefix": keys.EVENTS}]}},
+    ]
     assert keys.DUE.partition == "due"
 
 

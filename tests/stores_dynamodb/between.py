@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -24,7 +25,9 @@ class Call:
     body: bytes = field(repr=False)
 
 
-Answer = tuple[int, bytes]
+Answer = tuple[int, bytes] | tuple[int, bytes, int]
+"""Status and body, and a checksum where one is sent, as AWS does."""
+
 Forward = Callable[[], Answer]
 Fault = Callable[[Call, Forward], Answer | None]
 """What happens instead of passing a call on; None closes the connection without an answer."""
@@ -86,12 +89,14 @@ class _Handler(BaseHTTPRequestHandler):
         if answer is None:
             self.close_connection = True
             return
-        status, said = answer
+        status, said, *checksum = answer
         with suppress(ValueError):
             self.server.answers.append(json.loads(said))
         self.send_response(status)
         self.send_header("Content-Type", "application/x-amz-json-1.0")
         self.send_header("Content-Length", str(len(said)))
+        for number in checksum:
+            self.send_header("X-Amz-Crc32", str(number))
         self.end_headers()
         self.wfile.write(said)
 
@@ -130,8 +135,19 @@ def answer_lost(_: Call, forward: Forward) -> None:
 
 
 def answer_cut(_: Call, forward: Forward) -> Answer:
-    status, said = forward()
+    status, said = forward()[:2]
     return status, said[: len(said) // 2]
+
+
+def answer_emptied(_: Call, forward: Forward) -> Answer:
+    """It is done, and the answer looks like one that says nothing, but for its checksum."""
+    status, said = forward()[:2]
+    return status, b"{}", zlib.crc32(said + b" ")
+
+
+def with_checksum(_: Call, forward: Forward) -> Answer:
+    status, said = forward()[:2]
+    return status, said, zlib.crc32(said)
 
 
 def failed(status: int, code: str, **more: Any) -> Fault:

@@ -21,6 +21,7 @@ from jitcloud.stores.dynamodb.store import DynamoStore
 from tests.contract.stores.opened import LATER, refuses
 from tests.dynamodb_tables import a_table, client_of
 from tests.factories import (
+    ALICE,
     NOW,
     a_mark,
     a_slot,
@@ -37,12 +38,14 @@ from tests.stores_dynamodb.between import (
     Between,
     Fault,
     answer_cut,
+    answer_emptied,
     answer_lost,
     before,
     cancelled,
     done_and_failed,
     failed,
     lost_on_the_way,
+    with_checksum,
 )
 
 TRANSACT = "TransactWriteItems"
@@ -50,6 +53,7 @@ TRANSACT = "TransactWriteItems"
 PASSING = [
     pytest.param(answer_lost, id="answer-lost"),
     pytest.param(answer_cut, id="answer-cut"),
+    pytest.param(answer_emptied, id="answer-emptied"),
     pytest.param(done_and_failed, id="done-and-500"),
     pytest.param(lost_on_the_way, id="lost-on-the-way"),
     pytest.param(failed(500, "InternalServerError"), id="500"),
@@ -267,6 +271,36 @@ def test_a_read_is_tried_again(store: DynamoStore, proxy: Between, fault: Fault)
     assert store.request(request_id(1)) == the_request(asked(1))
     assert [due.id for due in store.due(LATER, 5)] == [request_id(1)]
     assert store.slots([slot_key(1)]) == (a_slot(1),)
+
+
+def test_an_answer_with_its_checksum_is_taken(store: DynamoStore, proxy: Between) -> None:
+    store.commit(asked(1))
+    proxy.on("GetItem", with_checksum)
+    assert store.request(request_id(1)) == the_request(asked(1))
+    assert proxy.counted()["GetItem"] == 1
+
+
+def test_whatever_is_read_by_its_name_is_read_as_last_committed(
+    store: DynamoStore, proxy: Between
+) -> None:
+    store.commit(Change(moves=asked(1).moves, slots=(a_slot(1),), control=controlled()))
+    proxy.forget()
+    store.request(request_id(1))
+    store.wake_at(request_id(1))
+    store.events(request_id(1))
+    store.slot(slot_key(1))
+    store.slots([slot_key(1)])
+    store.controls()
+    store.control_events()
+    store.mark("notices", request_id(1))
+    store.by_person(ALICE, 1)
+    asked_for = [
+        next(iter(call.asked["RequestItems"].values())) if "Batch" in call.operation else call.asked
+        for call in proxy.calls
+        if "IndexName" not in call.asked
+    ]
+    assert len(asked_for) == 9
+    assert [asked_["ConsistentRead"] for asked_ in asked_for] == [True] * 9
 
 
 @pytest.mark.parametrize(

@@ -321,7 +321,8 @@ def test_a_port_may_be_given_and_is_free_again_afterwards() -> None:
 
 
 INTERRUPTED = """
-import sys, threading
+import signal, sys, threading
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests may ignore it
 from jitcloud.clock import utc_now
 from jitcloud.signing_in.browser import sign_in
 from jitcloud.signing_in.provider import Provider

@@ -25,12 +25,18 @@ TITLE = "jitcloud demo: access that ends by itself, on an AWS of this machine's 
 Prepare = Callable[[Account, str, Center, Path], Setting]
 
 
-def play(prepared: Prepare = prepare) -> int:
-    """Play it; return 0 if everything was as promised, 1 if anything was not."""
+def play(prepared: Prepare = prepare, template: Path | None = None) -> int:
+    """Play it; return 0 if everything was as promised, 1 if anything was not.
+
+    With the ``template`` of a checkout, play instead what it deploys.
+    """
     timeline = Timeline(Console(highlight=False, markup=False, emoji=False))
     try:
         with nothing_behind() as left:
-            _play(timeline, left, prepared)
+            if template is None:
+                _play(timeline, left, prepared)
+            else:
+                _deploy(timeline, left, template)
     except (Unexpected, Said) as exc:
         timeline.failure(str(exc))
         return ExitCode.TROUBLES
@@ -39,6 +45,14 @@ def play(prepared: Prepare = prepare) -> int:
         return ExitCode.INTERRUPTED
     timeline.summary()
     return ExitCode.OK
+
+
+def _deploy(timeline: Timeline, left: ExitStack, template: Path) -> None:
+    from jitcloud.cli.demo import fleet  # noqa: PLC0415 - it needs more than the rest does
+
+    left.enter_context(apart())
+    folder = Path(left.enter_context(tempfile.TemporaryDirectory(prefix="jitcloud-demo-")))
+    fleet.play(folder, template.resolve().parents[1], timeline)
 
 
 def _play(timeline: Timeline, left: ExitStack, prepared: Prepare) -> None:

@@ -13,6 +13,7 @@ Action = dict[str, Any]
 _NAME = re.compile(r"#(\w+)")
 
 ABSENT = "attribute_not_exists(#pk)"
+BEGINNING = "#pk = :pk AND begins_with(#sk, :sk)"
 
 
 def put(table: str, item: Item, condition: str = "", **values: Value) -> Action:

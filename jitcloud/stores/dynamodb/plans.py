@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from jitcloud.errors import Refused
 from jitcloud.model import GENESIS, Controls, Mark, Request, Sealed
 from jitcloud.ports import Change, Control, Move
 from jitcloud.stores import rules
-from jitcloud.stores.dynamodb import items, keys
-from jitcloud.stores.dynamodb.expressions import ABSENT, Action, check, put, size, update
+from jitcloud.stores.dynamodb import items, keys, limits
+from jitcloud.stores.dynamodb.expressions import ABSENT, Action, check, put, update
 from jitcloud.stores.dynamodb.keys import Item, number, text
-
-MOST_ITEMS = 100
-MOST_BYTES = 4 * 1024 * 1024
-LARGEST = 400 * 1024
-"""What DynamoDB takes: items and bytes of a transaction, bytes of an item.
-
-https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,10 +54,8 @@ class Plan:
 
 def plan(change: Change, table: str, commit: str) -> Plan:
     """Say what to write. Raises ``Refused`` for what DynamoDB does not take at once."""
-    _check_names(change)
     planned = Plan(commit=commit, writes=tuple(_writes(change, table, commit)))
-    _check_count(change, planned)
-    _check_sizes(planned)
+    limits.check(change, [write.action for write in planned.writes])
     return planned
 
 
@@ -223,59 +212,9 @@ def _made_due(
     )
 
 
-# ── Limits ───────────────────────────────────────────────────────────────────────────────────
-
-
-def _check_names(change: Change) -> None:
-    for slot in change.slots:
-        length = len(slot.key.encode())
-        if length > keys.LONGEST_SORT:
-            raise Refused(
-                f"This place has a name of {length} bytes, and DynamoDB takes at most"
-                f" {keys.LONGEST_SORT}. Nothing was written."
-            )
-
-
-def _check_count(change: Change, planned: Plan) -> None:
-    count = len(planned.writes)
-    if count <= MOST_ITEMS:
-        return
-    each = _each(change)
-    others = count - each * len(change.moves)
-    fit = max(0, (MOST_ITEMS - others) // each) if each else 0
-    if len(change.moves) > 1 and fit:
-        raise Refused(
-            f"This is about {len(change.moves)} requests, and DynamoDB writes at most {fit} such"
-            f" at once: ask for at most {fit} accounts at a time. Nothing was written."
-        )
-    raise Refused(
-        f"This would write {count} items, and DynamoDB takes at most {MOST_ITEMS} at once."
-        " Nothing was written."
-    )
-
-
-def _each(change: Change) -> int:
-    """How many items one request costs."""
-    eventful = any(move.events for move in change.moves)
-    return 2 + len(change.channels) if eventful else 1
-
-
-def _check_sizes(planned: Plan) -> None:
-    sizes = list(_sizes(write.action for write in planned.writes))
-    if sizes and max(sizes) > LARGEST:
-        raise Refused(
-            f"This would write an item of {max(sizes) // 1024} KB, and DynamoDB takes at most "
-            f"{LARGEST // 1024} KB: write less text. Nothing was written."
-        )
-    if sum(sizes) > MOST_BYTES:
-        raise Refused(
-            f"This would write {sum(sizes) // 1024} KB, and DynamoDB takes at most "
-            f"{MOST_BYTES // 1024} KB at once: ask for fewer accounts at a time."
-            " Nothing was written."
-        )
-
-
-def _sizes(actions: Iterable[Action]) -> Iterator[int]:
-    for action in actions:
-        ((verb, asked),) = action.items()
-        yield size(asked["Item"] if verb == "Put" else asked.get("ExpressionAttributeValues", {}))
+def mark_at(mark: Mark, table: str, commit: str) -> Action:
+    """Write a mark that is stored at one version less."""
+    item = items.mark(mark, commit)
+    if mark.version == 1:
+        return put(table, item, ABSENT)
+    return put(table, item, "#version = :before", before=number(mark.version - 1))

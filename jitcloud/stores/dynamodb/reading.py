@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from jitcloud.errors import Tampered, Unavailable
 from jitcloud.stores.dynamodb import keys
+from jitcloud.stores.dynamodb.expressions import BEGINNING
 from jitcloud.stores.dynamodb.keys import Item, text
 from jitcloud.stores.dynamodb.reach import Reach
 from jitcloud.text import quoted
@@ -29,9 +30,10 @@ def get(reach: Reach, partition: str) -> Item | None:
     """Read the snapshot of a partition."""
     if not keys.fits(partition):
         return None
-    asked = {"TableName": reach.table, "Key": keys.key(partition), "ConsistentRead": True}
-    found = reach.read(lambda client: client.get_item(**asked))  # type: ignore[arg-type] # as the SDK takes it
-    return cast("Item | None", found.get("Item"))
+    asked: Any = {"TableName": reach.table, "Key": keys.key(partition), "ConsistentRead": True}
+    found: Any = reach.read(lambda client: client.get_item(**asked))
+    item: Item | None = found.get("Item")
+    return item
 
 
 def get_many(reach: Reach, partitions: Iterable[str]) -> dict[str, Item]:
@@ -72,9 +74,9 @@ def trail(reach: Reach, partition: str) -> Iterator[Item]:
     """Read what each commit has added to a trail, oldest first."""
     asked: dict[str, Any] = {
         "TableName": reach.table,
-        "KeyConditionExpression": "#pk = :partition AND begins_with(#sk, :events)",
+        "KeyConditionExpression": BEGINNING,
         "ExpressionAttributeNames": {"#pk": "pk", "#sk": "sk"},
-        "ExpressionAttributeValues": {":partition": text(partition), ":events": text(keys.EVENTS)},
+        "ExpressionAttributeValues": {":pk": text(partition), ":sk": text(keys.EVENTS)},
         "ConsistentRead": True,
     }
     for _ in range(LONGEST):

@@ -20,8 +20,8 @@ from jitcloud.model import CONTROLS, Mark, RequestId, SlotKey
 from jitcloud.ports import Change
 from jitcloud.stores import rules
 from jitcloud.stores.dynamodb import items, plans
-from jitcloud.stores.dynamodb.expressions import ABSENT, Action, put
-from jitcloud.stores.dynamodb.keys import Item, number, text
+from jitcloud.stores.dynamodb.expressions import Action
+from jitcloud.stores.dynamodb.keys import Item, text
 from jitcloud.stores.dynamodb.plans import Plan
 from jitcloud.stores.dynamodb.reach import NotDone, Reach, translated
 from jitcloud.text import printable, quoted
@@ -194,7 +194,7 @@ class _Transaction:
 def put_mark(reach: Reach, mark: Mark) -> None:
     """Write one mark, or raise ``Conflict``, ``Unavailable`` or ``Misconfigured``."""
     name = uuid4().hex
-    action = _mark_at(mark, reach.table, name)
+    action = plans.mark_at(mark, reach.table, name)
     tries = reach.tries()
     while True:
         trouble: JitError
@@ -215,13 +215,6 @@ def put_mark(reach: Reach, mark: Mark) -> None:
             return
         if not tries.again(lost):
             raise trouble from lost
-
-
-def _mark_at(mark: Mark, table: str, name: str) -> Action:
-    item = items.mark(mark, name)
-    if mark.version == 1:
-        return put(table, item, ABSENT)
-    return put(table, item, "#version = :before", before=number(mark.version - 1))
 
 
 def _form(reason: Reason, mark: Mark) -> Callable[[Mark, str, str], Action]:
