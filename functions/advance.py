@@ -6,7 +6,7 @@ Its role may reach the catalog's targets in that cloud and write the record, and
 from __future__ import annotations
 
 from jitcloud.fleet import advancing
-from jitcloud.fleet.entry import Event, function
+from jitcloud.fleet.entry import Event, function, records
 from jitcloud.fleet.environment import Context, Kept
 
 _advancing = Kept(advancing.made)
@@ -15,8 +15,8 @@ _advancing = Kept(advancing.made)
 @function
 def handler(event: Event, context: Context) -> dict[str, object]:
     """Take what a stream or a queue hands out; say which messages to hand out again."""
-    records = event["Records"]
-    if records and records[0]["eventSource"] == "aws:dynamodb":
-        _advancing().stream(records)
+    found = records(event)
+    if any(each.get("eventSource") == "aws:dynamodb" for each in found):
+        _advancing().stream(found)
         return {"batchItemFailures": []}
-    return _advancing().take(records, context)
+    return _advancing().take(found, context)

@@ -6,7 +6,7 @@ Its role reads the record, writes how far it has come, and sends; a theft gives 
 from __future__ import annotations
 
 from jitcloud.fleet import publishing
-from jitcloud.fleet.entry import Event, function
+from jitcloud.fleet.entry import Event, function, records
 from jitcloud.fleet.environment import Context, Kept
 
 _publishing = Kept(publishing.made)
@@ -15,9 +15,9 @@ _publishing = Kept(publishing.made)
 @function
 def handler(event: Event, context: Context) -> dict[str, object]:
     """Pass on what is due; of a stream's records, measure what they say."""
-    records = event.get("Records", [])
-    if records:
-        _publishing().measure(records)
+    found = records(event)
+    if found:
+        _publishing().measure(found)
     else:
         _publishing().stand()
     return _publishing().pass_on(context)

@@ -40,6 +40,7 @@ class Request:
     path: str
     """As it came: percent-encoded, and without the query."""
     query: bytes
+    """As it came; HTTP allows no other letters than ASCII."""
     version: str
     """Of HTTP, such as ``1.1``."""
     headers: Pairs = field(repr=False)
@@ -59,7 +60,7 @@ class Reply:
 
 
 def event_of(request: Request, at: datetime) -> dict[str, Any]:
-    """Return the event. Raises ``Malformed`` for a query or a header that is no text."""
+    """Return the event. Raises ``Malformed`` for a query that is no text."""
     headers = _joined(request.headers)
     text, is_encoded = _body(request.body)
     http = {
@@ -73,7 +74,7 @@ def event_of(request: Request, at: datetime) -> dict[str, Any]:
         "version": "2.0",
         "routeKey": "$default",
         "rawPath": request.path,
-        "rawQueryString": _ascii(request.query, "query"),
+        "rawQueryString": request.query.decode("ascii"),
         "headers": headers,
         "requestContext": {
             "accountId": "anonymous",
@@ -145,7 +146,7 @@ def _joined(pairs: Pairs) -> dict[str, str]:
     """Header fields by their names; what is said twice is joined, as RFC 9110 has it (5.2)."""
     found: dict[str, str] = {}
     for raw, value in pairs:
-        name, text = _ascii(raw, "name of a header"), value.decode("latin-1")
+        name, text = raw.decode("latin-1"), value.decode("latin-1")
         found[name] = f"{found[name]},{text}" if name in found else text
     return found
 
@@ -176,11 +177,3 @@ def _body(raw: bytes) -> tuple[str, bool]:
         return raw.decode("utf-8"), False
     except UnicodeDecodeError:
         return base64.b64encode(raw).decode("ascii"), True
-
-
-def _ascii(raw: bytes, what: str) -> str:
-    try:
-        return raw.decode("ascii")
-    except UnicodeDecodeError as exc:
-        message = f"The {what} has other letters than ASCII; percent-encode them."
-        raise Malformed(message) from exc

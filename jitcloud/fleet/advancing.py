@@ -64,8 +64,8 @@ class Advancing:
         except Unavailable as exc:
             logs.event("unavailable", level=logging.ERROR, why=str(exc))
             # Waking twice does no harm, so all of them may come again.
-            failed = [{"itemIdentifier": record["messageId"]} for record in records]
-            return {"batchItemFailures": failed}
+            names = [record.get("messageId") for record in records]
+            return {"batchItemFailures": [{"itemIdentifier": name} for name in names if name]}
         return {"batchItemFailures": []}
 
     def _read(self, records: Sequence[Mapping[str, Any]]) -> Iterator[Wake]:

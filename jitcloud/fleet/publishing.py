@@ -86,8 +86,11 @@ class Publishing:
         )
 
     def _measured(self, record: Mapping[str, Any]) -> Iterator[emf.Measured]:
-        image = record.get("dynamodb", {}).get("NewImage", {})
-        lines: list[Sealed] = list(items.to_events([image])) if "lines" in image else []
+        change = record.get("dynamodb")
+        image = change.get("NewImage") if isinstance(change, Mapping) else None
+        if not isinstance(image, Mapping) or "lines" not in image:
+            return
+        lines: list[Sealed] = list(items.to_events([dict(image)]))
         if not lines:
             return
         name = lines[0].event.request

@@ -13,6 +13,7 @@ from jitcloud.api.application import application
 from jitcloud.api.judging import EVERYTHING, Judging
 from jitcloud.api.message import Answer, Message
 from jitcloud.config import Deployment
+from jitcloud.errors import JitError
 from jitcloud.observing import logs
 from jitcloud.serving.current import Current
 
@@ -23,18 +24,19 @@ class Answering:
     """Answers messages about one deployment; none, while it is broken, but that it is."""
 
     def __init__(self, deployment: Deployment) -> None:
-        """Put the judge together. Raises ``Misconfigured``."""
+        """Put the judge together, as far as that goes: ends do not wait for who may call."""
+        self.broken = deployment.broken
+        """Why nobody is answered, where something is wrong."""
         self._judging: Judging | None = None
-        identities = None if deployment.broken else deployment.identities()
-        if identities is not None:
-            self._judging = Judging(
-                deployment=deployment,
-                identities=identities,
-                answers=adapters.answers_of(deployment.settings, deployment.folder),
-                clock=deployment.clock,
-                commands=EVERYTHING,
-            )
-        elif not deployment.broken:
+        if self.broken:
+            return
+        try:
+            self._judging = _judging(deployment)
+        except JitError as exc:
+            self.broken = str(exc)
+            logs.event("broken", level=logging.ERROR, why=self.broken)
+            return
+        if self._judging is None:
             logs.event("no-sign-in", level=logging.WARNING, why=NOBODY)
 
     def __call__(self, message: Message) -> Answer:
@@ -48,6 +50,20 @@ class Answering:
             trace=message.trace,
             headers={"Retry-After": str(problems.AGAIN)},
         )
+
+
+def _judging(deployment: Deployment) -> Judging | None:
+    """Put it together; None where nobody can call."""
+    identities = deployment.identities()
+    if identities is None:
+        return None
+    return Judging(
+        deployment=deployment,
+        identities=identities,
+        answers=adapters.answers_of(deployment.settings, deployment.folder),
+        clock=deployment.clock,
+        commands=EVERYTHING,
+    )
 
 
 def resolver(current: Current[Answering]) -> Callable[[dict[str, Any], Any], Mapping[str, Any]]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from typing import Any
 
 from jitcloud import bundles
 from jitcloud.errors import JitError
+from jitcloud.serving.answering import Answering
 from jitcloud.serving.current import Current
 from jitcloud.serving.pulse import Pulse
 
@@ -20,7 +20,7 @@ REASONS = {
 """What may be wrong, and what it means. The log says more."""
 
 
-MOMENT = 5.0
+MOMENT = 2.0
 """Seconds for which it is believed that policy and people can be read: a program may know them."""
 
 
@@ -28,7 +28,12 @@ class Health:
     """Looks whether calls can be answered and ends go on."""
 
     def __init__(
-        self, current: Current[Any], pulse: Pulse, stop: threading.Event, *, is_whole: bool = True
+        self,
+        current: Current[Answering],
+        pulse: Pulse,
+        stop: threading.Event,
+        *,
+        is_whole: bool = True,
     ) -> None:
         """``is_whole`` says whether all could be read that says how to serve."""
         self._current = current
@@ -46,7 +51,7 @@ class Health:
             deployment.ledger.store.due(deployment.clock(), 1)
         except JitError:
             yield "record"
-        if not self._is_whole or deployment.broken or not self._grants():
+        if not self._is_whole or self._current.answering.broken or not self._grants():
             yield "policy"
         beat = self._pulse.beat
         if beat.swept is None or beat.is_dead or beat.is_blind or self._pulse.is_silent():

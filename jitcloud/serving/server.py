@@ -46,7 +46,8 @@ CUT_SHORT = 1
 AT_ONCE = 130
 """Exit codes: something was still in hand; it was told twice."""
 
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""The last one where a terminal is closed."""
 
 
 Listening = Callable[[str, Callable[[], None]], None]

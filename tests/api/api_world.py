@@ -151,7 +151,7 @@ class ApiWorld:
         """Hand one event over, as it is."""
         return reply_of(self.resolver.resolve(event, None))  # type: ignore[arg-type] # whatever it is
 
-    def get(self, path: str, by: str | None = "ana", **query: object) -> Reply:
+    def get(self, path: str, by: str | None = "ana", **query: Any) -> Reply:
         return self.call("GET", path, by=by, **query)
 
     def post(self, path: str, body: object = None, by: str | None = "ana", **more: Any) -> Reply:

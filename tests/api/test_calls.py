@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jitcloud.model import State
-from tests.api.api_world import ApiWorld, wish
+from tests.api.api_world import ApiWorld, event, wish
 
 NAME = "01JD8Z6N3V5E6X7Y8Z9ABCDEFG"
 
@@ -133,7 +133,8 @@ def test_a_request_is_shown_with_its_trail(api: ApiWorld) -> None:
 
 def test_a_trail_is_read_page_by_page(api: ApiWorld) -> None:
     name = api.granted()
-    pages, after = [], {}
+    pages: list[list[int]] = []
+    after: dict[str, str] = {}
     while True:
         page = api.get(f"/v1/requests/{name}/trail", limit=2, **after).json
         pages.append([event["seq"] for event in page["events"]])
@@ -149,7 +150,8 @@ def test_own_requests_are_listed_page_by_page_and_by_state(api: ApiWorld) -> Non
     names = [api.ask() for _ in range(5)]
     api.ask(by="ben")
     api.post(f"/v1/requests/{names[0]}/give-back")
-    found, after = [], {}
+    found: list[str] = []
+    after: dict[str, str] = {}
     for _ in range(10):
         page = api.get("/v1/requests", limit=2, **after).json
         assert len(page["requests"]) <= 2
@@ -306,13 +308,12 @@ def test_the_routes_of_aws_are_the_same(api: ApiWorld) -> None:
     told = {"authorization": "AWS4-HMAC-SHA256 Credential=x", "x-jitcloud-identity": "dG9r"}
     assert api.call("GET", "/aws/v1/me", by=None, headers=told).status == 401
     told["x-jitcloud-identity"] = "token-of-ana"
-    assert api.call("GET", "/aws/v1/me", by=None, headers=told).json["token"] == "aws"
-    assert api.get("/aws/v1/me").json["token"] == "oidc"
+    by_identity = api.call("GET", "/aws/v1/me", by=None, headers=told).json
+    by_token = api.get("/aws/v1/me").json
+    assert [known["token"] for known in (by_identity, by_token)] == ["aws", "oidc"]
 
 
 def test_behind_a_stage_the_paths_are_the_same(api: ApiWorld) -> None:
-    from tests.api.api_world import event
-
     made = event("GET", "/prod/v1/me", {"Authorization": "bearer token-of-ana"})
     made["requestContext"]["stage"] = "prod"
     assert api.send(made).json["id"] == "ana"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import replace
+from datetime import datetime
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -36,7 +38,7 @@ from jitcloud.errors import (
     Unauthenticated,
     Unavailable,
 )
-from jitcloud.model import Presented
+from jitcloud.model import Caller, Presented
 from jitcloud.observing import call, logs
 from jitcloud.providers.memory import Fault
 from tests.api.api_world import ApiWorld, wish
@@ -52,7 +54,7 @@ def quiet(tmp_path_factory: pytest.TempPathFactory) -> ApiWorld:
 
 
 def told(
-    api: ApiWorld, command: str, presented: Presented | None = ANA, **arguments: object
+    api: ApiWorld, command: str, presented: Presented | None = ANA, **arguments: Any
 ) -> Answer:
     message = Message(command=command, arguments=arguments, presented=presented, trace="t-1")
     return api.judging.handle(message)
@@ -144,7 +146,7 @@ def test_whatever_is_sent_as_a_message_is_answered(quiet: ApiWorld, anything: ob
     ),
 )
 def test_whatever_the_arguments_are_they_are_answered(
-    quiet: ApiWorld, command: str, arguments: dict[str, object]
+    quiet: ApiWorld, command: str, arguments: dict[str, Any]
 ) -> None:
     answered = told(quiet, command, **arguments)
     assert answered.status < 500
@@ -192,7 +194,7 @@ def test_what_is_no_answer_of_the_judge_is_unavailable(table: object) -> None:
     ],
 )
 def test_forged_arguments_are_refused(
-    quiet: ApiWorld, command: str, arguments: dict[str, object]
+    quiet: ApiWorld, command: str, arguments: dict[str, Any]
 ) -> None:
     answered = told(quiet, command, **arguments)
     assert (answered.status, answered.body["error"]) == (422, "Invalid")
@@ -212,7 +214,7 @@ def test_a_command_that_is_none_is_not_looked_up_as_anything_else(api: ApiWorld)
 
 
 def test_the_judge_and_the_issuer_share_no_command() -> None:
-    assert ISSUE == {"credentials"}
+    assert frozenset({"credentials"}) == ISSUE
     assert not JUDGE & ISSUE
     assert set(COMMANDS) == JUDGE | ISSUE == EVERYTHING
 
@@ -244,6 +246,17 @@ STATUSES = {
 }
 
 
+class Fails:
+    """Knows nobody, and says why."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def identify(self, presented: Presented, now: datetime) -> Caller:
+        del presented, now
+        raise self.error
+
+
 def kinds(kind: type[JitError] = JitError) -> set[type[JitError]]:
     """Every error of ours."""
     return {kind}.union(*map(kinds, kind.__subclasses__())) if kind.__subclasses__() else {kind}
@@ -258,11 +271,7 @@ def test_every_error_has_its_status() -> None:
 def test_each_error_is_a_problem(quiet: ApiWorld, kind: type[JitError], status: int) -> None:
     words = "policy/secret.cedar:3: mend this."
 
-    class Fails:
-        def identify(self, presented: Presented, now: object) -> object:
-            raise kind(words)
-
-    judging = replace(quiet.judging, identities=Fails())  # type: ignore[arg-type] # it never answers
+    judging = replace(quiet.judging, identities=Fails(kind(words)))
     quiet.resolver = application(judging.handle)
     reply = quiet.get("/v1/me")
     assert reply.status == status
@@ -297,11 +306,8 @@ def test_a_defect_is_answered_without_its_words_and_logged_by_its_place(
 
 
 def test_what_an_operator_has_to_mend_stands_in_the_log(api: ApiWorld) -> None:
-    class Broken:
-        def identify(self, presented: Presented, now: object) -> object:
-            raise Misconfigured("jitcloud.toml: sign_in: there is no issuer.")
-
-    api.judging = replace(api.judging, identities=Broken())  # type: ignore[arg-type] # as above
+    wrong = Misconfigured("jitcloud.toml: sign_in: there is no issuer.")
+    api.judging = replace(api.judging, identities=Fails(wrong))
     written = io.StringIO()
     with logs.written(written):
         reply = api.get("/v1/me")
@@ -389,9 +395,10 @@ def test_where_others_drive_clouds_nothing_is_active_when_it_is_answered(api: Ap
     fleet = api.clone(advances=False)
     api.world.cloud.faults.append(Fault.REFUSED)  # whoever asked it would hear of it
     name = fleet.ask("prod-role")
-    for by in ("ben", "caro"):
-        done = fleet.post(f"/v1/requests/{name}/approve", {}, by)
-    assert done.json["state"] == "scheduled"
+    states = [
+        fleet.post(f"/v1/requests/{name}/approve", {}, by).json["state"] for by in ("ben", "caro")
+    ]
+    assert states == ["pending", "scheduled"]
     body = {"reach": "everything", "reason": "x"}
     assert fleet.post("/v1/brakes/end", body, "ben").json["requests"] == 1
     assert len(api.world.cloud.faults) == 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -49,11 +49,11 @@ class Dies:
 
 
 @pytest.fixture
-def dying(tmp_path: Path) -> Iterator[ApiWorld]:
+def dying(tmp_path: Path) -> ApiWorld:
     """A judge that dies between each command's commit and the note of its answer."""
     answers = Dies()
     answers.is_dying = True
-    yield ApiWorld(tmp_path, answers=answers)
+    return ApiWorld(tmp_path, answers=answers)
 
 
 def test_the_same_key_asks_once_and_is_answered_word_for_word(api: ApiWorld) -> None:
@@ -99,7 +99,10 @@ def test_another_body_under_the_same_key_is_refused(api: ApiWorld) -> None:
 
 def test_the_same_body_written_otherwise_is_the_same(api: ApiWorld) -> None:
     first = api.post("/v1/requests", wish(), key="k")
-    body = '{"justification":"testing", "break_glass": false,\n"duration":"30m","entitlements":["dev-read"]}'
+    body = (
+        '{"justification":"testing", "break_glass": false,\n'
+        '"duration":"30m","entitlements":["dev-read"]}'
+    )
     assert api.post("/v1/requests", body, key="k").text == first.text
 
 
@@ -278,15 +281,16 @@ def test_no_brake_is_used_twice(dying: ApiWorld, verb: str) -> None:
         assert again.json["requests"] is None
 
 
-def test_another_brake_for_the_same_reason_is_still_used(dying: ApiWorld) -> None:
+def test_another_brake_for_the_same_reason_is_still_used(
+    dying: ApiWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def stop(who: str, key: str) -> Reply:
         body = {"reach": "person", "id": who, "reason": "a drill"}
         return dying.post("/v1/brakes/stop", body, "ben", key=key)
 
-    commit = dying.world.store.commit
-    dying.world.store.commit = _killed  # type: ignore[method-assign] # killed before it is recorded
-    assert stop("caro", "k-1").status == 500
-    dying.world.store.commit = commit  # type: ignore[method-assign] # the next process
+    with monkeypatch.context() as killed:
+        killed.setattr(dying.world.store, "commit", _killed)
+        assert stop("caro", "k-1").status == 500
     stop("ana", "k-2")
     revived(dying)
     stopped = {each["id"] for each in stop("caro", "k-1").json["stops"]}

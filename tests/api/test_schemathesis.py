@@ -22,6 +22,7 @@ from requests.adapters import HTTPAdapter
 from schemathesis import Case, GenerationMode
 from schemathesis.checks import load_all_checks
 from schemathesis.core.transport import Response
+from schemathesis.specs.openapi import checks
 from urllib3 import HTTPResponse
 
 from jitcloud.api import openapi
@@ -32,7 +33,7 @@ from tests.api.api_world import ApiWorld, event, reply_of
 PEOPLE = ("ana", "ben", "caro", "dora")
 ENTITLEMENTS = ("dev-read", "prod-write", "prod-role")
 
-Call = Callable[[Case, str], Response]
+Call = Callable[[Case[Any], str], Response]
 
 
 class InProcess(HTTPAdapter):
@@ -42,7 +43,7 @@ class InProcess(HTTPAdapter):
         super().__init__()
         self.api = api
 
-    def send(self, request: Any, **_: object) -> requests.Response:
+    def send(self, request: Any, *_: object, **__: object) -> requests.Response:
         path, _, query = request.path_url.partition("?")
         body = request.body.encode() if isinstance(request.body, str) else request.body
         headers = {
@@ -88,7 +89,7 @@ def _positive(api: ApiWorld, operation: Any, cases: int, call: Call) -> set[int]
     drawn = random.Random(operation.label)  # noqa: S311 - cases, not secrets
     found: set[int] = set()
 
-    def check(case: Case) -> None:
+    def check(case: Case[Any]) -> None:
         _aim(case, api, drawn)
         found.add(call(case, drawn.choice(PEOPLE)).status_code)
         api.world.time.forward(seconds=1)
@@ -110,18 +111,18 @@ def _negative(operation: Any, cases: int, call: Call) -> set[int]:
     return found
 
 
-def _given(operation: Any, mode: Any, cases: int, check: Callable[[Case], None]) -> None:
+def _given(operation: Any, mode: Any, cases: int, check: Callable[[Case[Any]], None]) -> None:
     @seed(20261201)
     @settings(max_examples=cases, database=None, suppress_health_check=list(HealthCheck))
     @given(case=operation.as_strategy(generation_mode=mode))
-    def every(case: Case) -> None:
+    def every(case: Case[Any]) -> None:
         case.headers.pop("X-Jitcloud-Identity", None)
         check(case)
 
     every()
 
 
-def _aim(case: Case, api: ApiWorld, drawn: random.Random) -> None:
+def _aim(case: Case[Any], api: ApiWorld, drawn: random.Random) -> None:
     """Let most cases be about something that is there: made-up ids are all answered 404."""
     if drawn.random() < 0.2:
         return
@@ -139,8 +140,6 @@ CHECKS_LEFT_OUT = ("positive_data_acceptance", "ignored_auth", "unsupported_meth
 
 
 def _left_out() -> list[Any]:
-    from schemathesis.specs.openapi import checks
-
     return [getattr(checks, name) for name in CHECKS_LEFT_OUT]
 
 
@@ -148,7 +147,7 @@ def test_a_few_hundred_cases(lived_in: ApiWorld) -> None:
     session = requests.Session()
     session.mount("http://", InProcess(lived_in))
 
-    def call(case: Case, by: str) -> Response:
+    def call(case: Case[Any], by: str) -> Response:
         return case.call_and_validate(
             base_url="http://testserver",
             session=session,
@@ -168,7 +167,7 @@ def test_ten_thousand_cases_through_the_server(lived_in: ApiWorld) -> None:
         app = Asgi(lived_in.resolver.resolve, threads=threads, clock=lived_in.world.time)
         schema = schemathesis.openapi.from_asgi("/openapi.json", app)
 
-        def call(case: Case, by: str) -> Response:
+        def call(case: Case[Any], by: str) -> Response:
             return case.call_and_validate(
                 headers={"Authorization": f"Bearer token-of-{by}"}, excluded_checks=_left_out()
             )

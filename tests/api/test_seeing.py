@@ -142,7 +142,8 @@ def test_a_page_that_hides_most_still_leads_to_the_next(api: ApiWorld) -> None:
     first = api.ask("prod-write")
     for _ in range(12):
         api.ask("prod-write", by="ben")
-    found, after = [], {}
+    found: list[str] = []
+    after: dict[str, str] = {}
     for _ in range(20):
         page = api.get("/v1/requests", of="everybody", state="pending", limit=1, **after).json
         found += [each["id"] for each in page["requests"]]

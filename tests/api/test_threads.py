@@ -30,7 +30,7 @@ def test_calls_at_once_are_not_mixed_up(api: ApiWorld) -> None:
 
     def calls(thread: int) -> list[tuple[str, ...]]:
         begin.wait()  # the first call of each route is made by all of them
-        wrong = []
+        wrong: list[tuple[str, ...]] = []
         for number in range(CALLS):
             who, name = people[(thread + number) % 4], f"{thread}-{number}"
             made = event("GET", "/v1/me", {"authorization": f"Bearer token-of-{who}"})

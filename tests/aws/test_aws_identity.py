@@ -24,6 +24,7 @@ from jitcloud.errors import Unauthenticated, Unavailable
 from jitcloud.identities import aws_identity
 from jitcloud.identities.aws_identity import AwsIdentities, Trusted
 from jitcloud.model import Caller, Credentials, Presented
+from jitcloud.providers.aws import caller_identity
 from tests.aws.conftest import Aws, named, now, policy, unique
 
 AUDIENCE = "https://jitcloud.example.com"
@@ -263,6 +264,17 @@ def test_nobody_of_another_account_may_call(aws: Aws, tmp_path: Path) -> None:
     identities = AwsIdentities(directory(tmp_path, people), both)
     url = presigned(aws.endpoint_url, stranger)
     assert identities.identify(shown(url), now()).person == "u-1"
+
+
+def test_what_the_command_line_shows_is_taken(
+    aws: Aws, ana: Credentials, identities: AwsIdentities, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", ana.access_key_id)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", ana.secret_access_key)
+    monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", aws.endpoint_url)
+    found = caller_identity.presented(caller_identity.session(), AUDIENCE, "us-east-1", now())
+    assert identities.identify(found, now()).person == "u-1"
 
 
 # ── What the signature binds ─────────────────────────────────────────────────────────────────

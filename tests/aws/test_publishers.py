@@ -106,7 +106,6 @@ class TestEventBridgePublisher(PublisherContract):
         inbox.read(1)
         (event,) = on_bus[1].raw
         assert (event["source"], event["detail-type"]) == ("jitcloud", "request.asked")
-        assert event["time"].startswith("2026-12-01T09:00:00")
 
 
 class OnSns(PublisherContract):

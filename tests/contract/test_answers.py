@@ -67,19 +67,21 @@ class TestDynamoAnswers(SharedAnswersContract):
         (item,) = client.scan(TableName=name)["Items"]
         assert int(item[TIME_TO_LIVE]["N"]) == int((NOW + KEEP).timestamp()) + 1
 
+    @pytest.mark.usefixtures("kept")
     def test_a_write_whose_answer_was_lost_is_known_as_ours(
         self, table: tuple[DynamoDBClient, str]
     ) -> None:
         client, name = table
-        answers = DynamoAnswers(name, client=lambda: _Loses(client))  # type: ignore[arg-type] # as a client
+        answers = DynamoAnswers(name, client=lambda: _Loses(client))  # type: ignore[arg-type,return-value] # as a client
         assert begun(answers).number == 1
         assert begin(answers) == Answered(said=SAID, answer=None)
 
+    @pytest.mark.usefixtures("kept")
     def test_a_new_key_costs_two_writes_and_no_read(
         self, table: tuple[DynamoDBClient, str]
     ) -> None:
         counts = _Counts(table[0])
-        answers = DynamoAnswers(table[1], client=lambda: counts)  # type: ignore[arg-type] # as above
+        answers = DynamoAnswers(table[1], client=lambda: counts)  # type: ignore[arg-type,return-value] # as above
         answers.finish(begun(answers), "{}")
         assert counts.calls == ["put_item", "update_item"]
 

@@ -12,12 +12,16 @@ PAGES = (
     "docs/policy.md",
     "docs/dynamodb.md",
     "docs/operations.md",
+    "docs/serve.md",
     "docs/signing.md",
     "docs/threat-model.md",
 )
 
 TO_PEOPLE = (
     "advance.py",
+    "api/asgi.py",
+    "api/gateway.py",
+    "api/reading.py",
     "areas.py",
     "asking.py",
     "attesting.py",
@@ -90,6 +94,10 @@ TO_PEOPLE = (
     "reviewing.py",
     "rounds.py",
     "scopes.py",
+    "serving/answering.py",
+    "serving/health.py",
+    "serving/http.py",
+    "serving/server.py",
     "signers/kms.py",
     "stores/dynamodb/items.py",
     "stores/dynamodb/limits.py",

@@ -2,8 +2,8 @@
 
 | part | routes |
 |---|---|
-| ``request`` | what there is, asking, what was asked, ending it; and pages for anybody |
-| ``approve`` | what waits for one, votes, reviews, attestations, brakes |
+| ``request`` | all others: asking and looking, ending, reviews, brakes, pages for anybody |
+| ``approve`` | what waits for one's yes, and the yes or no |
 | ``issue`` | credentials |
 """
 
@@ -16,14 +16,14 @@ from types import MappingProxyType
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from jitcloud.api.front import Front
-from jitcloud.api.routes import approving, asking, braking, issuing, looking, pages
+from jitcloud.api.routes import approving, asking, braking, issuing, looking, pages, reviewing
 
 Add = Callable[[APIGatewayHttpRouter, Front], None]
 
 PARTS: Mapping[str, tuple[Add, ...]] = MappingProxyType(
     {
-        "request": (looking.add, asking.add, pages.add),
-        "approve": (approving.add, braking.add),
+        "request": (looking.add, asking.add, reviewing.add, braking.add, pages.add),
+        "approve": (approving.add,),
         "issue": (issuing.add,),
     }
 )

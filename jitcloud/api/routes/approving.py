@@ -1,4 +1,4 @@
-"""What waits for one, and what one says to it."""
+"""What waits for one's yes, and saying yes or no to it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from jitcloud.api.front import Front
-from jitcloud.api.inputs import Limit, OptionalReasonBody, ReasonBody, RequestName, ReviewBody
+from jitcloud.api.inputs import Limit, OptionalReasonBody, ReasonBody, RequestName
 
 MOST = Query(description="How many at the most.")
 
@@ -20,10 +20,6 @@ def add(router: APIGatewayHttpRouter, front: Front) -> None:
     @router.get("/v1/approvals", operation_id="approvals", tags=["approvals"])
     def approvals(limit: Annotated[Limit, MOST] = 50) -> Response[str]:
         return front.ask("approvals", limit=limit)
-
-    @router.get("/v1/reviews", operation_id="reviews", tags=["approvals"])
-    def reviews(limit: Annotated[Limit, MOST] = 50) -> Response[str]:
-        return front.ask("reviews", limit=limit)
 
     @router.post("/v1/requests/<request>/approve", operation_id="approve", tags=["approvals"])
     def approve(
@@ -37,15 +33,3 @@ def add(router: APIGatewayHttpRouter, front: Front) -> None:
         request: Annotated[RequestName, Path()], body: Annotated[ReasonBody, Body()]
     ) -> Response[str]:
         return front.ask("deny", body, keyed=True, request=request)
-
-    @router.post("/v1/requests/<request>/review", operation_id="review", tags=["approvals"])
-    def review(
-        request: Annotated[RequestName, Path()], body: Annotated[ReviewBody, Body()]
-    ) -> Response[str]:
-        return front.ask("review", body, keyed=True, request=request)
-
-    @router.post("/v1/requests/<request>/attest", operation_id="attest", tags=["approvals"])
-    def attest(
-        request: Annotated[RequestName, Path()], body: Annotated[ReasonBody, Body()]
-    ) -> Response[str]:
-        return front.ask("attest", body, keyed=True, request=request)

@@ -112,12 +112,10 @@ class _Transaction:
                 " or an emulator that does as AWS does."
             )
         unmet = [n for n, code in enumerate(codes) if code == _UNMET]
-        if any(_commit_of(reasons[n]) == self.plan.commit for n in unmet):
-            return _Outcome.WRITTEN  # by an earlier try, which nobody answered
         fences = [n for n in unmet if self.plan.writes[n].mark is None]
         if fences:
             if self._has_landed():
-                return _Outcome.WRITTEN
+                return _Outcome.WRITTEN  # by an earlier try, which nobody answered
             raise self._conflict({n: reasons[n] for n in fences})
         if any(code in _BUSY for code in codes):
             return Unavailable(
