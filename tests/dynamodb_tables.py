@@ -10,6 +10,7 @@ import boto3
 from botocore.config import Config
 
 from jitcloud.emulators.ministack import Ministack
+from jitcloud.stores.dynamodb.reach import CONFIG, checked
 from jitcloud.stores.dynamodb.store import DynamoStore
 from jitcloud.stores.dynamodb.table import definition
 from tests.contract.stores import Opener
@@ -23,14 +24,15 @@ REGION = "us-east-1"
 @cache
 def client_of(endpoint_url: str | None, key: str = "test") -> DynamoDBClient:
     """Make a client, once a process: each costs as much as a whole test."""
-    return boto3.Session().client(
+    made = boto3.Session().client(
         "dynamodb",
         region_name=REGION,
         endpoint_url=endpoint_url,
         aws_access_key_id=key,
         aws_secret_access_key="test",  # noqa: S106 - emulators give it to every root
-        config=Config(retries={"total_max_attempts": 1}, read_timeout=10, max_pool_connections=32),
+        config=CONFIG.merge(Config(read_timeout=20)),  # a busy machine is no outage
     )
+    return checked(made)
 
 
 def a_table(client: DynamoDBClient) -> str:

@@ -16,7 +16,7 @@ from jitcloud.stores.dynamodb.store import DynamoStore
 from tests.contract.stores.opened import LATER, SECOND
 from tests.dynamodb_tables import client_of
 from tests.factories import NOW, a_mark, a_vote, asked, ended, request_id, the_request, then
-from tests.stores_dynamodb.between import Between, after
+from tests.stores_dynamodb.between import Between, after, answer_lost, passed_on
 
 TRANSACT = "TransactWriteItems"
 NOTICES = ("notices",)
@@ -102,3 +102,18 @@ def test_a_spoilt_mark_does_not_keep_a_grant_from_ending(
     if "version" in spoilt:  # all of it is passed on once more
         anew = Mark(channel="notices", request=request_id(1), wake_at=NOW, version=1)
         assert store.mark("notices", request_id(1)) == anew
+
+
+def test_a_token_stands_for_one_wording_and_a_wording_for_one_token(
+    store: DynamoStore, proxy: Between
+) -> None:
+    store.commit(asked(1))
+    store.put_mark(a_mark(1, wake_at=LATER))
+    proxy.forget()
+    proxy.on(TRANSACT, answer_lost, passed_on, answer_lost)
+    store.commit(replace(then(the_request(asked(1))), channels=NOTICES))
+    said = [(call.asked.pop("ClientRequestToken"), str(call.asked)) for call in proxy.calls]
+    assert len(said) == 4
+    assert (
+        len(set(said)) == len({token for token, _ in said}) == len({text for _, text in said}) == 2
+    )

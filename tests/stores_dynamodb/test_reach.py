@@ -40,7 +40,7 @@ from tests.factories import (
     the_request,
     then,
 )
-from tests.stores_dynamodb.between import Between, failed
+from tests.stores_dynamodb.between import Between, answer_emptied, failed
 
 PAGE = "docs/dynamodb.md"
 SECRET = "wJalrXUtnFEMI-this-must-not-show"  # noqa: S105 - made up
@@ -176,7 +176,7 @@ def test_a_profile_that_is_missing_is_said_to_be() -> None:
 def test_credentials_that_are_not_accepted_show_nowhere(
     store: DynamoStore, proxy: Between, code: str
 ) -> None:
-    proxy.on("GetItem", failed(400, code, Message=f"signed with {SECRET}"))
+    proxy.on("GetItem", failed(400, code, message=f"signed with {SECRET}"))
     with pytest.raises(Misconfigured, match=f"does not accept .*{code}") as caught:
         store.request(request_id(1))
     assert SECRET not in f"{caught.value} {caught.value.__cause__} {store!r}"
@@ -243,12 +243,16 @@ def _settings(folder: Path, text: str) -> Any:
 
 
 def test_a_table_is_named_in_the_file_or_by_a_variable(
-    ministack: Ministack, table: str, bare_environment: pytest.MonkeyPatch, tmp_path: Path
+    ministack: Ministack,
+    proxy: Between,
+    table: str,
+    bare_environment: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     for name, value in ministack.environment.items():
         bare_environment.setenv(name, value)
     bare_environment.delenv("AWS_ENDPOINT_URL")
-    text = f'[store]\nkind = "dynamodb"\nendpoint_url = "{ministack.endpoint_url}"\n'
+    text = f'[store]\nkind = "dynamodb"\nendpoint_url = "{proxy.url}"\n'
     with pytest.raises(Misconfigured, match=r"no table is named; .* JITCLOUD_TABLE"):
         store_of(_settings(tmp_path, text), tmp_path)
     bare_environment.setenv("JITCLOUD_TABLE", table)
@@ -257,6 +261,7 @@ def test_a_table_is_named_in_the_file_or_by_a_variable(
     bare_environment.setenv("JITCLOUD_TABLE", "nowhere")
     named = f'{text}table = "{table}"\nregion = "{REGION}"\n'
     second = store_of(_settings(tmp_path, named), tmp_path)
+    proxy.on("GetItem", answer_emptied)  # which the usual client notices
     assert second.request(request_id(1)) == the_request(asked(1))
     for store in (first, second):
         store.close()

@@ -35,7 +35,7 @@ LOST = 3
 FIRST_WAIT = 0.05
 """Seconds until the second try, half of it by chance; each further one waits twice as long."""
 
-_CONFIG = Config(
+CONFIG = Config(
     connect_timeout=1.0,
     read_timeout=2.5,
     retries={"total_max_attempts": 1, "mode": "standard"},
@@ -66,9 +66,10 @@ class Reach:
         client: Callable[[], DynamoDBClient] | None = None,
         pause: Callable[[float], object] = time.sleep,
     ) -> None:
-        """Remember where the table is. ``client`` makes another client than the usual one.
+        """Remember where the table is.
 
-        Without a region, the SDK finds one in the environment, as on Lambda.
+        Without a region, the SDK finds one in the environment, as on Lambda. ``client`` makes
+        another client than the usual one; it should be ``checked``.
         """
         self.table = table
         self._region = region
@@ -87,17 +88,14 @@ class Reach:
             if self._made is None:
                 with translated(self.table):
                     self._made = self._make()
-                    self._made.meta.events.register(
-                        "before-parse.dynamodb.*", _check_whole, unique_id="jitcloud-whole"
-                    )
             return self._made
 
-    def read(self, call: Callable[[DynamoDBClient], T]) -> T:
-        """Make a call that changes nothing, again if need be.
+    def read(self, call: Callable[[DynamoDBClient], T], tries: Tries | None = None) -> T:
+        """Make a call that changes nothing, again if need be, as far as ``tries`` go.
 
         Raises ``Unavailable``, and ``Misconfigured``.
         """
-        tries = Tries(self._pause)
+        tries = tries or self.tries()
         while True:
             try:
                 with translated(self.table):
@@ -124,12 +122,19 @@ class Reach:
     def _usual(self) -> DynamoDBClient:
         import boto3  # noqa: PLC0415 - only who makes a client needs it
 
-        return boto3.Session(profile_name=self._profile).client(
+        made = boto3.Session(profile_name=self._profile).client(
             "dynamodb",
             region_name=self._region,
             endpoint_url=self._endpoint_url,
-            config=_CONFIG,
+            config=CONFIG,
         )
+        return checked(made)
+
+
+def checked(client: DynamoDBClient) -> DynamoDBClient:
+    """Have a client refuse answers that are not whole."""
+    client.meta.events.register("before-parse.dynamodb.*", _check_whole)
+    return client
 
 
 def _check_whole(response_dict: Mapping[str, Any], **_: object) -> None:

@@ -23,7 +23,7 @@ from jitcloud.stores.dynamodb import items, plans
 from jitcloud.stores.dynamodb.expressions import Action
 from jitcloud.stores.dynamodb.keys import Item, text
 from jitcloud.stores.dynamodb.plans import Plan
-from jitcloud.stores.dynamodb.reach import NotDone, Reach, translated
+from jitcloud.stores.dynamodb.reach import NotDone, Reach, Tries, translated
 from jitcloud.text import printable, quoted
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class _Transaction:
             else:
                 return
             if not tries.again(lost):
-                if self._has_landed():
+                if self._has_landed(tries):
                     return
                 raise trouble from lost
 
@@ -114,7 +114,7 @@ class _Transaction:
         unmet = [n for n, code in enumerate(codes) if code == _UNMET]
         fences = [n for n in unmet if self.plan.writes[n].mark is None]
         if fences:
-            if self._has_landed():
+            if self._has_landed(self.reach.tries()):
                 return _Outcome.WRITTEN  # by an earlier try, which nobody answered
             raise self._conflict({n: reasons[n] for n in fences})
         if any(code in _BUSY for code in codes):
@@ -147,7 +147,7 @@ class _Transaction:
             self.actions[n] = form(mark, self.reach.table, self.plan.commit)
         self.token = uuid4().hex  # the same one would stand for what was asked before
 
-    def _has_landed(self) -> bool:
+    def _has_landed(self, tries: Tries) -> bool:
         """Whether the record shows that an earlier try, which nobody answered, was written."""
         if not self.is_unknown or self.plan.evidence is None:
             return False
@@ -155,7 +155,8 @@ class _Transaction:
         found = self.reach.read(
             lambda client: client.get_item(
                 TableName=self.reach.table, Key=key, ConsistentRead=True
-            ).get("Item", {})
+            ).get("Item", {}),
+            tries,
         )
         return cast("Item", found).get("commit") == text(self.plan.commit)
 
@@ -204,8 +205,8 @@ def put_mark(reach: Reach, mark: Mark) -> None:
             lost, trouble = exc, Unavailable(str(exc))
         except ClientError as exc:
             if exc.response["Error"]["Code"] != "TransactionConflictException":
-                stored: Item | None = exc.response.get("Item")  # type: ignore[assignment] # not in the stubs
-                if _commit_of({"Item": stored}) == name:
+                stored: Item = exc.response.get("Item", {})  # type: ignore[assignment] # not in the stubs
+                if stored.get("commit") == text(name):
                     return  # an earlier try, which nobody answered, was written
                 rules.fence_mark(mark, _version(stored))
             trouble = Conflict("Somebody else is at this mark just now: read it again, then go on.")
@@ -225,11 +226,6 @@ def _form(reason: Reason, mark: Mark) -> Callable[[Mark, str, str], Action]:
         return plans.made_anew
     waits_longer = wakes is not None and mark.wake_at is not None and wakes > mark.wake_at
     return plans.brought_forward if waits_longer else plans.kept
-
-
-def _commit_of(reason: Reason) -> str | None:
-    stored: Item = reason.get("Item") or {}
-    return stored.get("commit", {}).get("S")
 
 
 def _head(stored: Item | None) -> rules.Head:
