@@ -62,15 +62,18 @@ class Advance:
     judge: Judge
     converger: Converger
 
-    def wake(self, name: RequestId, *, ends_only: bool = False) -> Request:
+    def wake(
+        self, name: RequestId, *, ends_only: bool = False, known: Request | None = None
+    ) -> Request:
         """Take a request as far as it can go now; return it as it then stands.
 
+        ``known`` is the request as it was read a moment ago, where it was; else it is read.
         With ``ends_only`` it does nothing that asks anybody but the record and the clouds: what
         is over ends, though the directory hangs.
         Raises ``NotFound``, ``Tampered`` (nothing is granted on such a record, but it is still
         ended), ``Misconfigured``, ``Unavailable``. Whatever it raises, the request stays due.
         """
-        request = self.ledger.load(name)
+        request = self.ledger.load(name) if known is None else known
         for _ in range(STEPS):
             try:
                 moved = self._step(request, self.converger.clock(), ends_only=ends_only)

@@ -123,6 +123,13 @@ class Store(Protocol):
         """Return the snapshot as last committed."""
         ...
 
+    def requests(self, names: Sequence[RequestId]) -> tuple[Request, ...]:
+        """Return those of the requests that are stored, each as last committed; in any order.
+
+        Not all as of one moment: what is done on one of them is fenced, as on any that was read.
+        """
+        ...
+
     def wake_at(self, request: RequestId) -> datetime | None:
         """Return when the request next needs attention."""
         ...

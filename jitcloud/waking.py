@@ -23,14 +23,18 @@ AGED = 20
 """How many of those who use a place are looked at for how long something is overdue there."""
 
 
-def woken(advance: Advance, item: Due, later: list[Due] | None = None) -> Iterator[tuple[str, str]]:
+def woken(
+    advance: Advance, item: Due, later: list[Due] | None = None, known: Request | None = None
+) -> Iterator[tuple[str, str]]:
     """Wake one item, and yield what could not be done and why.
+
+    ``known`` is the request as it was read a moment ago, where it was.
 
     With ``later``, whatever may have to ask around is only ended, if it is over; what waits for
     more is put there.
     """
     try:
-        trouble = _wake(advance, item, later)
+        trouble = _wake(advance, item, later, known)
         if trouble:
             yield item.id, f"{trouble}{_aged(advance, item)}"
     except Conflict:
@@ -44,10 +48,10 @@ def woken(advance: Advance, item: Due, later: list[Due] | None = None) -> Iterat
         put_off(advance, item)
 
 
-def _wake(advance: Advance, item: Due, later: list[Due] | None) -> str:
+def _wake(advance: Advance, item: Due, later: list[Due] | None, known: Request | None) -> str:
     """Wake one item; return what a cloud keeps refusing, if it does."""
     if item.kind == "request":
-        request = advance.wake(RequestId(item.id), ends_only=later is not None)
+        request = advance.wake(RequestId(item.id), ends_only=later is not None, known=known)
         if later is not None and request.state in LATER:
             later.append(item)
         return ""

@@ -61,6 +61,11 @@ class MemoryStore:
         with self._open():
             return self._requests.get(request)
 
+    def requests(self, names: Sequence[RequestId]) -> tuple[Request, ...]:
+        with self._open():
+            known = self._requests
+            return tuple(known[name] for name in dict.fromkeys(names) if name in known)
+
     def wake_at(self, request: RequestId) -> datetime | None:
         with self._open():
             return self._wakes.get(request)

@@ -83,6 +83,7 @@ ORDER BY wake_at LIMIT ?2
 """
 
 # All of them in one statement, so in one consistent view, however many there are.
+_REQUESTS = "SELECT body FROM requests WHERE id IN (SELECT value FROM json_each(?))"
 _SLOTS = "SELECT body FROM slots WHERE key IN (SELECT value FROM json_each(?))"
 _ALL_SLOTS = "SELECT body FROM slots WHERE key > ? ORDER BY key LIMIT ?"
 _BY_PERSON = """
@@ -133,6 +134,10 @@ class SqliteStore:
     def request(self, request: RequestId) -> Request | None:
         rows = self._file.rows("SELECT body FROM requests WHERE id = ?", request)
         return codec.decode_request(rows[0][0]) if rows else None
+
+    def requests(self, names: Sequence[RequestId]) -> tuple[Request, ...]:
+        rows = self._file.rows(_REQUESTS, json.dumps(list(dict.fromkeys(names))))
+        return tuple(codec.decode_request(body) for (body,) in rows)
 
     def wake_at(self, request: RequestId) -> datetime | None:
         rows = self._file.rows("SELECT wake_at FROM requests WHERE id = ?", request)

@@ -81,6 +81,9 @@ class DynamoStore:
         item = get(self._reach, keys.request(request))
         return None if item is None else _request(item, request)
 
+    def requests(self, names: Sequence[RequestId]) -> tuple[Request, ...]:
+        return tuple(self._snapshots(tuple(dict.fromkeys(names))))
+
     def wake_at(self, request: RequestId) -> datetime | None:
         item = get(self._reach, keys.request(request))
         return None if item is None else items.to_wake(item)

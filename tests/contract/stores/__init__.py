@@ -47,6 +47,7 @@ class StoreContract(Commits, Several, Marks, Queries, Races):
         calls: list[Callable[[], object]] = [
             lambda: store.commit(asked(2)),
             lambda: store.request(request_id(1)),
+            lambda: store.requests([request_id(1)]),
             lambda: store.wake_at(request_id(1)),
             lambda: store.events(request_id(1)),
             store.controls,

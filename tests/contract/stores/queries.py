@@ -17,6 +17,7 @@ from tests.factories import (
     BOB,
     NOW,
     a_slot,
+    a_vote,
     asked,
     ended,
     put_off,
@@ -124,6 +125,26 @@ class Queries(Opened):
         assert sorted(store.slots(keys), key=lambda slot: slot.key) == sorted(
             slots, key=lambda slot: slot.key
         )
+
+    def test_requests_are_found_by_name_as_last_committed_and_the_missing_left_out(
+        self, store: Store
+    ) -> None:
+        for number in (1, 2, 3):
+            store.commit(asked(number))
+        store.commit(then(the_request(asked(2)), a_vote()))
+        names = [request_id(number) for number in (3, 9, 2, 3)]
+        found = store.requests(names)
+        assert sorted(request.id for request in found) == [request_id(2), request_id(3)]
+        assert {request.id: request for request in found} == {
+            name: store.request(name) for name in (request_id(2), request_id(3))
+        }
+        assert store.requests([]) == ()
+
+    def test_more_requests_are_found_than_a_page_holds(self, store: Store) -> None:
+        for number in range(1, 31):
+            store.commit(asked(number))
+        names = [request_id(number) for number in range(1, 2_000)]
+        assert len(store.requests(names)) == 30
 
     def test_a_persons_requests_are_paged_newest_first(self, store: Store) -> None:
         for number in range(1, 8):
