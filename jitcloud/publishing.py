@@ -153,7 +153,6 @@ class _Working:
             self._send(line, after)
 
     def _send(self, line: Sealed, after: Request) -> None:
-        self.progress.hold()
         self.tried = True
         seq = line.event.seq
         try:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from tests.warm import warm
 from tests.world import World
 
 # A failing assertion in a contract suite shows its values, as in a test module. Said here, before
@@ -24,6 +27,11 @@ for port in (
 ):
     pytest.register_assert_rewrite(f"tests.contract.{port}")
 
+# Whoever starts the tests in the background has them ignore Ctrl-C, and so would all that they
+# start and end that way.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # How long an example takes is the machine's business: what is timed is timed in `make bench`.
 settings.register_profile("jitcloud", deadline=None)
 settings.load_profile("jitcloud")
@@ -33,6 +41,13 @@ settings.load_profile("jitcloud")
 def world(tmp_path: Path) -> World:
     """A small organisation over memory."""
     return World(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def warm_commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder for the ``PATH``, in which ``jitcloud`` and ``aws`` start fast."""
+    with warm(tmp_path_factory.mktemp("warm")) as folder:
+        yield folder
 
 
 SLOW = ("test_killed.py", "test_docs.py", "test_demo.py", "test_credential_process.py")

@@ -53,6 +53,30 @@ def sent(api: ApiWorld, body: str | bytes | None, **headers: str) -> int:
 
 
 @pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"a":1,"a":1}', 'the key "a" twice'),
+        ('{"a":[{"b":1,"c":2,"b":1}]}', 'the key "b" twice'),
+        ('{"a":1,"\\u0061":1}', 'the key "a" twice'),
+        ('{"a":"\\ud800"}', "half of a character"),
+        ('{"a":["\\udc00\\ud800"]}', "half of a character"),
+        ('{"\\ud83d":1}', "half of a character"),
+        ('{"a":NaN}', "NaN is not JSON"),
+        ('{"a":-Infinity}', "-Infinity is not JSON"),
+        ('{"a":1e3}', "no whole number"),
+        ('{"a":1.0}', "no whole number"),
+        (f'{{"a":{LARGEST + 1}}}', "too large"),
+        (f'{{"a":-{"9" * 4000}}}', "too large"),
+        ("[{}]", "must be a JSON object"),
+        ('{"a":1} 2', "not JSON"),
+    ],
+)
+def test_what_programs_would_read_in_two_ways_is_read_in_none(text: str, said: str) -> None:
+    with pytest.raises(Invalid, match=said):
+        strict_json.loads(text)
+
+
+@pytest.mark.parametrize(
     "body",
     [
         "{",
@@ -100,6 +124,7 @@ def test_what_is_just_deep_and_large_enough_is_read() -> None:
         strict_json.loads(f'{{"a":{"[" * (DEEPEST - 1)}1{"]" * (DEEPEST - 1)}}}')
 
 
+@settings(max_examples=40)
 @given(
     st.dictionaries(
         st.text(max_size=5),

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from jitcloud.api import problems
 from jitcloud.api.application import application
 from jitcloud.api.commands import COMMANDS
-from jitcloud.api.judging import EVERYTHING, ISSUE, JUDGE, Judging
+from jitcloud.api.judging import EVERYTHING, ISSUE, JUDGE
 from jitcloud.api.message import (
     LONGEST_TOKEN,
     Answer,
@@ -23,6 +23,7 @@ from jitcloud.api.message import (
     answer_of,
     message_of,
 )
+from jitcloud.directories.unreadable import Unreadable
 from jitcloud.errors import (
     CloudError,
     CloudRefused,
@@ -38,7 +39,7 @@ from jitcloud.errors import (
     Unauthenticated,
     Unavailable,
 )
-from jitcloud.model import Caller, Presented
+from jitcloud.model import Caller, Presented, State
 from jitcloud.observing import call, logs
 from jitcloud.providers.memory import Fault
 from tests.api.api_world import ApiWorld, wish
@@ -404,14 +405,35 @@ def test_where_others_drive_clouds_nothing_is_active_when_it_is_answered(api: Ap
     assert len(api.world.cloud.faults) == 1
 
 
-def test_a_deployment_that_is_broken_still_ends(api: ApiWorld) -> None:
+@pytest.mark.parametrize("verb", ["give-back", "revoke"])
+def test_a_deployment_that_is_broken_still_ends(api: ApiWorld, verb: str) -> None:
+    """Nobody can say who is in which group; whoever has proven who they are still ends access."""
     name = api.ask("dev-read")
-    broken = replace(api.deployment, broken="catalog.toml: this is not TOML.")
-    api.judging = Judging(
-        deployment=broken,
-        identities=api.table,
-        answers=api.answers,
-        clock=api.world.time,
-        commands=EVERYTHING,
-    )
-    assert api.post(f"/v1/requests/{name}/give-back").status == 200
+    broken(api)
+    by = "ana" if verb == "give-back" else "caro"
+    reply = api.post(f"/v1/requests/{name}/{verb}", {"reason": "a leak"}, by)
+    assert (reply.status, reply.json["state"]) == (200, "ended")
+    assert api.post("/v1/requests", wish()).status == 500
+
+
+def test_everything_is_ended_though_nothing_can_be_read(
+    api: ApiWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = api.ask("dev-read")
+    broken(api)
+
+    def tampered() -> None:
+        raise Tampered("The deployment's own trail does not hold.")
+
+    monkeypatch.setattr(api.world.store, "controls", tampered)
+    body = {"reach": "everything", "reason": "a breach"}
+    ended = api.post("/v1/brakes/end", body, "caro", key="k")
+    assert (ended.status, ended.json["requests"], ended.json["stops"]) == (200, 1, [])
+    assert api.now(name).state is State.ENDING
+
+
+def broken(api: ApiWorld) -> None:
+    """Let the directory be broken from now on, as far as the judge has one."""
+    directory = Unreadable("people.toml: this is not TOML.")
+    broker = replace(api.world.broker, judge=replace(api.world.broker.judge, directory=directory))
+    api.judging = replace(api.judging, deployment=replace(api.deployment, broker=broker))

@@ -297,6 +297,34 @@ def test_another_brake_for_the_same_reason_is_still_used(
     assert stopped == {"ana", "caro"}
 
 
+def test_what_another_has_said_meanwhile_is_not_taken_for_ones_own(
+    dying: ApiWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = dying.ask("prod-role")
+    path = f"/v1/requests/{name}/approve"
+    with monkeypatch.context() as killed:
+        killed.setattr(dying.world.store, "commit", _killed)
+        assert dying.post(path, {}, "ben", key="k").status == 500
+    dying.post(path, {}, "caro")
+    revived(dying)
+    assert dying.post(path, {}, "ben", key="k").status == 200
+    assert {vote.by for vote in dying.now(name).votes} == {"ben", "caro"}
+
+
+def test_what_one_has_said_long_before_is_said_anew(
+    dying: ApiWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = {"reach": "everything", "reason": "a drill"}
+    for verb in ("stop", "resume"):
+        assert dying.post(f"/v1/brakes/{verb}", body, "ben").status == 200
+    dying.world.time.forward(seconds=1)
+    with monkeypatch.context() as killed:
+        killed.setattr(dying.world.store, "commit", _killed)
+        assert dying.post("/v1/brakes/stop", body, "ben", key="k").status == 500
+    revived(dying)
+    assert len(dying.post("/v1/brakes/stop", body, "ben", key="k").json["stops"]) == 1
+
+
 def test_whoever_says_yes_in_person_is_told_they_did_already(api: ApiWorld) -> None:
     """Only an attempt that may have been made before looks for what it did."""
     name = api.ask("prod-role")

@@ -42,6 +42,13 @@ def test_who_asked_and_who_owns_what_was_asked_for_see_it(api: ApiWorld) -> None
     ]
 
 
+def test_who_owns_what_was_asked_for_sees_it_though_they_may_do_nothing(api: ApiWorld) -> None:
+    api.world.policy_text = POLICY  # without any brake
+    api.put_together()
+    name = api.ask("dev-read")
+    assert [by for by in ("ben", "caro", "dora") if seen(api, name, by)] == ["ben", "caro"]
+
+
 def test_a_fellow_developer_sees_nothing_of_it(api: ApiWorld) -> None:
     name = api.ask("prod-write", by="ben")
     assert not seen(api, name, "ana")

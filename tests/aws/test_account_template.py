@@ -40,7 +40,7 @@ from tests.aws.test_account_text import END, INFRA
 
 TEMPLATE = (INFRA / "account.yaml").read_text()
 STACK_POLICY = (INFRA / "stack-policy.json").read_text()
-HOME, AWAY, THIRD = "111122223333", "222233334444", "333344445555"
+HOME, AWAY, THIRD, FOURTH = "111122223333", "222233334444", "333344445555", "444455556666"
 EXTERNAL_ID = "the-organisation"
 ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
 ANYTHING = policy({"Effect": "Allow", "Action": "*", "Resource": "*"})
@@ -334,6 +334,26 @@ def test_nobody_gets_in_by_the_account_role_without_the_external_id(elsewhere: A
     for wrong in ({}, {"ExternalId": "somebody-else"}):
         with pytest.raises(ClientError, match="AccessDenied"):
             session(elsewhere.aws, elsewhere.broker, RoleArn=role, **wrong)
+
+
+def test_functions_come_by_the_account_role_and_the_one_that_hands_out_does_not(
+    running: Ministack,
+) -> None:
+    home, away = (Aws(running, account, broker=NOBODY) for account in (HOME, FOURTH))
+    issue, advance, look = (home.role() for _ in range(3))
+    made = deployed(away, issue, FunctionArns=f"{advance},{look}")
+    in_hand = {role: home.role_session(role, by=home.user()) for role in (issue, advance, look)}
+    mark = [{"Key": REQUEST_TAG, "Value": a_request_id()}]
+
+    def may(by: str, role: str, **more: Any) -> bool:
+        call = {"RoleArn": made[role], "ExternalId": EXTERNAL_ID, **more}
+        return not denied(lambda: session(away, in_hand[by], **call))
+
+    for function in (advance, look):
+        assert may(function, "AccountRoleArn")
+        assert not may(function, "ReadRoleArn", Tags=mark)
+    assert may(issue, "ReadRoleArn", Tags=mark)
+    assert not may(issue, "AccountRoleArn")
 
 
 def test_a_stolen_administrator_session_cannot_lift_what_binds_it(account: Account) -> None:

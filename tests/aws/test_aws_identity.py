@@ -546,6 +546,7 @@ NO_ANSWERS: dict[str, bytes] = {
     "another namespace": GOOD.replace(b"2011-06-15", b"2010-05-08"),
     "no namespace": GOOD.replace(b' xmlns="https://sts.amazonaws.com/doc/2011-06-15/"', b""),
     "another answer": GOOD.replace(b"GetCallerIdentity", b"GetAccessKeyInfo"),
+    "the answer to another call": GOOD.replace(b"GetCallerIdentityResponse", b"AssumeRoleResponse"),
     # CVE-2020-16250: an answer within an answer.
     "one within another": b"<AssumeRoleResponse>" + GOOD + b"</AssumeRoleResponse>",
     "two results": GOOD.replace(

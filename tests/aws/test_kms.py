@@ -26,13 +26,14 @@ from jitcloud.audit import keys
 from jitcloud.audit.public_keys import ORDER, PublicKey, TrustedKeys, canonical, key_name
 from jitcloud.errors import JitError, Misconfigured, Unavailable
 from jitcloud.model import RequestId, State
-from jitcloud.settings import read_settings
+from jitcloud.settings import SigningSettings, read_settings
 from jitcloud.signers import kms
 from jitcloud.signers.kms import KmsSigner
 from tests.aws.conftest import Aws
 from tests.aws.fake_aws import FakeAws, closes, hangs, says
 from tests.cli_world import BRAKES, CONFIG, CliWorld
 from tests.contract.signers import SignerContract
+from tests.docs.pages import bare, table
 from tests.world import Time
 
 if TYPE_CHECKING:
@@ -172,7 +173,9 @@ def test_a_key_is_named_by_its_arn_and_by_nothing_else(other: str) -> None:
 
 @pytest.fixture
 def troubled(fake: FakeAws, monkeypatch: pytest.MonkeyPatch) -> FakeAws:
+    """A KMS that is asked once: what is tried again waits for half a second before."""
     as_root(monkeypatch, "111122223333")
+    monkeypatch.setattr(kms, "_CONFIG", kms._CONFIG.merge(ONCE))  # noqa: SLF001 - how often it tries
     return fake
 
 
@@ -213,13 +216,12 @@ TROUBLES = [
 def test_what_kms_says_is_told_in_our_words(
     troubled: FakeAws, status: int, code: str, error: type[JitError], why: str
 ) -> None:
-    troubled.answers += [says(status, wrong(code, "token AQoDYXdz"))] * kms.ATTEMPTS
+    troubled.answers.append(says(status, wrong(code, "token AQoDYXdz")))
     signer = KmsSigner(ARN, clock=Time(), endpoint_url=troubled.url)
     with pytest.raises(error, match=why) as caught:
         signer.sign(b"message")
     assert type(caught.value) is error
     assert str(caught.value).isprintable()
-    assert len(troubled.asked) <= kms.ATTEMPTS
     if error is Misconfigured and "Token" in code:
         assert "AQoDYXdz" not in str(caught.value)
         assert caught.value.__cause__ is None
@@ -234,18 +236,21 @@ def test_no_answer_is_waited_for_a_few_seconds_and_it_may_be_tried_again(
 ) -> None:
     quick = kms._CONFIG.merge(Config(read_timeout=0.05))  # noqa: SLF001 - what it waits
     monkeypatch.setattr(kms, "_CONFIG", quick)
-    troubled.answers += [SILENCE[how]] * kms.ATTEMPTS
+    troubled.answers.append(SILENCE[how])
     with pytest.raises(Unavailable):
         KmsSigner(ARN, clock=Time(), endpoint_url=troubled.url).sign(b"message")
-    assert len(troubled.answers) <= 1
+    assert troubled.answers == []
 
 
 def test_all_that_it_waits_for_is_short() -> None:
     assert kms.ATTEMPTS * (kms.CONNECT_TIMEOUT + kms.READ_TIMEOUT) <= 5
 
 
-def test_kms_is_spared_for_a_while_when_it_did_not_answer(troubled: FakeAws) -> None:
-    time = Time()
+def test_kms_is_asked_twice_and_then_spared_for_a_while(
+    fake: FakeAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    troubled, time = fake, Time()
+    as_root(monkeypatch, "111122223333")
     troubled.answers += [says(500, wrong("KMSInternalException"))] * kms.ATTEMPTS
     signer = KmsSigner(ARN, clock=time, endpoint_url=troubled.url)
     for _ in range(5):
@@ -545,3 +550,8 @@ def test_a_wrong_arn_keeps_nothing_alive(cli: CliWorld) -> None:
     cli.time.forward(minutes=1)
     cli.jit("sweep")
     assert cli.state(name) is State.ENDED
+
+
+def test_the_keys_on_the_page_are_those_that_are_read() -> None:
+    rows = table("docs/signing.md", "key of `[signing]`", "unless said", "is")
+    assert [bare(row["key of `[signing]`"]) for row in rows] == list(SigningSettings.model_fields)

@@ -1,4 +1,4 @@
-"""The publishers that ship, held to the contract; ``tests/aws/test_publishers.py`` has AWS's."""
+"""The publishers that ship, held to the contract; ``test_aws_publishers`` has those on AWS."""
 
 from __future__ import annotations
 

@@ -73,18 +73,24 @@ def fits(shown: str, seen: str) -> bool:
 
 
 class Terminal:
-    """Bash in a folder of its own, with a home of its own and nobody's cloud credentials."""
+    """Bash in a folder of its own, with a home of its own and nobody's cloud credentials.
 
-    def __init__(self, folder: Path) -> None:
+    Commands are looked for in ``first`` before they are elsewhere.
+    """
+
+    def __init__(self, folder: Path, *first: Path) -> None:
         home = folder.parent / "home"
         home.mkdir()
         kept = apart_from(os.environ)
         # A reader's own files, which a page may tell to write.
         del kept["AWS_CONFIG_FILE"], kept["AWS_SHARED_CREDENTIALS_FILE"]
+        ours = ("JITCLOUD_", "PYTHON")
         self._environment = {
-            **{key: value for key, value in kept.items() if not key.startswith("JITCLOUD_")},
+            **{key: value for key, value in kept.items() if not key.startswith(ours)},
             "HOME": str(home),
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PATH": os.pathsep.join(
+                [*map(str, first), str(Path(sys.executable).parent), os.environ["PATH"]]
+            ),
         }
         self._others: list[_Session] = []
         self._first = _Session(["--noprofile", "--norc"], folder, self._environment)

@@ -41,6 +41,7 @@ NOT_RUN = {
 NOT_CODE = {
     "": "nothing to run",
     "text": "a drawing, or a line of a file",
+    "json": "what other programs get or write; tests read it",
     "mermaid": "a drawing",
     "crontab": "a line for cron",
     "cedarschema": "compared with the package by test_claims",
@@ -57,6 +58,9 @@ GOES_ON = {"jitcloud emulator": "4566", "jitcloud serve": "8080"}
 
 Each page gets other ports, so that pages run at the same time.
 """
+
+COLD = ("README.md",)
+"""Whose commands each load all that they need, as a reader's do; see tests.warm."""
 
 
 def _is_left_out(block: Block) -> bool:
@@ -83,11 +87,12 @@ RUN = sorted((page for page in PAGES if _runnable(page)), key=lambda page: -len(
 
 
 @pytest.mark.parametrize("page", RUN)
-def test_a_page_does_what_it_says(page: str, tmp_path: Path) -> None:
+def test_a_page_does_what_it_says(page: str, tmp_path: Path, warm_commands: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
     ports = {port: _free_port() for port in GOES_ON.values()}
-    with Terminal(folder) as terminal:
+    first = () if page in COLD else (warm_commands,)
+    with Terminal(folder, *first) as terminal:
         for block in _runnable(page):
             _play(terminal, block, ports)
 

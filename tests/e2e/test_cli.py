@@ -24,15 +24,16 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def jit(emulator: Emulator, tmp_path: Path) -> Run:
+def jit(emulator: Emulator, tmp_path: Path, warm_commands: Path) -> Run:
     """Run ``jitcloud`` in a starter folder."""
     machine = emulator.machine
     folder = tmp_path / "trial"
-    assert machine.run(JITCLOUD, "init", str(folder)).returncode == 0
+    jitcloud = str(warm_commands / "jitcloud")
+    assert machine.run(jitcloud, "init", str(folder)).returncode == 0
 
     def run(*args: str, by: str | None = None) -> subprocess.CompletedProcess[str]:
         acting = {} if by is None else {"JITCLOUD_UNSAFE_ACT_AS": by}
-        return machine.run(JITCLOUD, *args, cwd=folder, more=acting)
+        return machine.run(jitcloud, *args, cwd=folder, more=acting)
 
     return run
 
@@ -42,11 +43,11 @@ def told(ended: subprocess.CompletedProcess[str]) -> Any:
     return json.loads(ended.stdout)
 
 
-def test_a_whole_life_one_process_a_step(jit: Run) -> None:
+def test_a_whole_life_one_process_a_step(jit: Run, warm_commands: Path) -> None:
     asked = told(jit("request", "prod-read", *LOOK_AROUND, "--json", by="ana"))
     name = asked["id"]
     assert asked["state"] == "pending"
-    use = ("exec", name, "--", str(BIN / "aws"), "s3", "ls", "s3://prod-data")
+    use = ("exec", name, "--", str(warm_commands / "aws"), "s3", "ls", "s3://prod-data")
     early = jit(*use, by="ana")
     assert (early.returncode, early.stdout) == (3, "")
     assert "still waits for approval" in early.stderr

@@ -73,9 +73,9 @@ def test_a_second_one_says_that_the_port_is_taken(emulator: Emulator) -> None:
     ],
 )
 def test_the_broker_cannot_widen_a_role_nor_use_what_it_reaches(
-    emulator: Emulator, call: str
+    emulator: Emulator, warm_commands: Path, call: str
 ) -> None:
-    said = emulator.machine.run("aws", *call.split())
+    said = emulator.machine.run(str(warm_commands / "aws"), *call.split())
     assert said.returncode != 0
     assert "AccessDenied" in said.stderr
 

@@ -16,6 +16,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.credentials import Credentials as Keys
+from botocore.exceptions import ClientError
 from botocore.session import get_session
 
 from jitcloud.emulators.deployed import FUNCTIONS, Deployed, deploy
@@ -23,6 +24,7 @@ from jitcloud.emulators.ministack import Ministack
 from jitcloud.errors import Misconfigured
 from jitcloud.model import Credentials
 from jitcloud.stores.dynamodb import keys
+from jitcloud.stores.dynamodb.table import definition
 from tests.aws.conftest import denied, policy
 from tests.infra import fleets
 
@@ -253,13 +255,28 @@ def test_a_stack_that_cannot_be_made_says_why(ministack: Ministack, tmp_path: Pa
         deploy(ministack, folder, {"AwsConcurrency": "1"}, stack="wrong", code=code)
 
 
-def test_a_stack_can_be_deleted_with_what_it_leaves(ministack: Ministack, tmp_path: Path) -> None:
+def test_after_a_restore_the_restored_table_is_the_record_until_all_is_deleted(
+    ministack: Ministack, tmp_path: Path
+) -> None:
+    root = boto3.Session(ministack.access_key_id, ministack.secret_access_key)
+    dynamodb = root.client("dynamodb", ministack.region, endpoint_url=ministack.endpoint_url)
+    table = dynamodb.create_table(**definition("restored"))["TableDescription"]
+    restored = {
+        "RestoredTableArn": table["TableArn"],
+        "RestoredStreamLabel": table["LatestStreamLabel"],
+    }
     code = [(f"functions/{name}.py", PLACEHOLDER) for name in sorted(FILES)]
     # Without an issuer only AWS identities can call.
-    made = deploy(ministack, fleets.folder(tmp_path / "fleet"), {}, stack="brief", code=code)
+    made = deploy(ministack, fleets.folder(tmp_path / "fleet"), restored, stack="brief", code=code)
     assert made.call("GET", "/v1/me").status == HTTPStatus.NOT_FOUND
-    assert made.table in made.client("dynamodb").list_tables()["TableNames"]
+
+    assert made.table == made.invoke("expire", {}).payload["JITCLOUD_TABLE"] == "restored"
+    dynamodb.put_item(TableName="restored", Item={"due": {"S": "mark#1"}, **keys.key("mark#1")})
+    _handed(made, "publish", {"mark#1"})
+
     made.delete()
-    assert made.table not in made.client("dynamodb").list_tables()["TableNames"]
+    assert "restored" not in dynamodb.list_tables()["TableNames"]
+    with pytest.raises(ClientError, match="does not exist"):
+        made.client("cloudformation").describe_stacks(StackName="brief")
     # The key stays, as on AWS: what it signed can be verified for ever.
     assert made.client("kms").describe_key(KeyId=made.signing_key)

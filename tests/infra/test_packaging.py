@@ -163,11 +163,26 @@ def test_too_much_is_refused_before_it_is_read_whole(
         package(deployment, tmp_path / "build")
 
 
+MAIL = """
+[mail]
+host = "mail.example.com"
+from_address = "jitcloud@example.com"
+username = "jitcloud"
+password_file = "secrets/mail"
+[aws]"""
+WEBHOOK = """
+[[publish.webhook]]
+name = "siem"
+url = "https://siem.example.com/"
+secret_file = ["secrets/new", "secrets/old"]
+[aws]"""
 UNFIT = {
     "a record of one machine": ('kind = "dynamodb"', "", 'store: .* write kind = "dynamodb"'),
     "a key in a file": ('kind = "kms"', "", 'signing: .* write kind = "kms"'),
     "nobody signs in": (SETTINGS[SETTINGS.index("[[") : SETTINGS.index("[aws]")], "", "sign_in: "),
     "a trial": ("[aws]", "[trial]\nunsafe_act_as_anyone = true\n[aws]", "trial.unsafe_act_as"),
+    "a password": ("[aws]", MAIL, "mail.password_file: whoever may read"),
+    "secrets of webhooks": ("[aws]", WEBHOOK, "publish.webhook.secret_file: whoever may read"),
     "a journal on a disk": ("[aws]", '[journal]\npath = "x"\n[aws]', "journal: .* name a bucket"),
 }
 

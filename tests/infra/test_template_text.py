@@ -105,6 +105,25 @@ def test_the_table_is_the_one_that_the_store_wants() -> None:
     assert "TableName" not in made
 
 
+def test_after_a_restore_nothing_uses_the_table_of_before() -> None:
+    template = parsed()
+    below = {name: made for name, made in RESOURCES.items() if name != "Table"}
+    after = _after_a_restore([below, template["Outputs"]])
+    assert "Table" not in set(named(after))
+    assert {"RestoredTableArn", "RestoredStreamLabel"} <= set(named(after))
+
+
+def _after_a_restore(value: Any) -> Any:
+    match value:
+        case {"Fn::If": ["IsRestored", restored, _]}:
+            return restored
+        case dict():
+            return {key: _after_a_restore(part) for key, part in value.items()}
+        case list():
+            return [_after_a_restore(part) for part in value]
+    return value
+
+
 def test_record_and_key_outlive_everything() -> None:
     for name in ("Table", "SigningKey"):
         assert RESOURCES[name]["DeletionPolicy"] == "Retain"
@@ -347,9 +366,11 @@ def test_every_route_wants_proof_of_who_calls_but_three_that_say_nothing() -> No
     told = {}
     for made in of_type(parsed(), "AWS::ApiGatewayV2::Route").values():
         (integration,) = re.findall(r"^integrations/\$\{(\w+)Integration\}$", shown(made["Target"]))
-        told[made["RouteKey"]] = (integration, made["AuthorizationType"])
-        of_tokens = made["AuthorizationType"] == "JWT"
-        assert made.get("AuthorizerId") == ({"Ref": "TokenAuthorizer"} if of_tokens else None)
+        kind, authorizer = made["AuthorizationType"], made.get("AuthorizerId")
+        if kind == {"Fn::If": ["ChecksTokens", "JWT", "NONE"]}:
+            assert authorizer == {"Fn::If": ["ChecksTokens", {"Ref": "TokenAuthorizer"}, NOTHING]}
+            kind = "JWT"
+        told[made["RouteKey"]] = (integration, kind)
     assert told == {
         **dict.fromkeys(OPEN, ("Request", "NONE")),
         **{route: (function, "JWT") for route, function in ROUTES.items()},
@@ -408,7 +429,7 @@ def test_every_alarm_reaches_whoever_is_to_be_told_and_says_what_is_wrong() -> N
     for name, alarm in alarms.items():
         assert alarm["AlarmActions"] == {"Fn::If": ["TellsSomebody", [topic], NOTHING]}, name
         assert alarm["AlarmDescription"].endswith("."), name
-    shown_ = RESOURCES["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    shown_ = RESOURCES["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"][0]
     unconditional = {name for name in alarms if "Condition" not in RESOURCES[name]}
     assert set(re.findall(r"\$\{(\w+)\.Arn\}", shown_)) == unconditional
     json.loads(re.sub(r"\$\{[\w.:]+\}", "x", shown_))

@@ -68,18 +68,37 @@ def listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
+RESTORED = {
+    "RestoredTableArn": "Table.Arn",
+    "${RestoredTableArn}/index/*": "${Table.Arn}/index/*",
+    "${RestoredTableArn}/index/due": "${Table.Arn}/index/due",
+    "${RestoredTableArn}/stream/*": "${Table.Arn}/stream/*",
+    "${RestoredTableArn}/stream/${RestoredStreamLabel}": "Table.StreamArn",
+    "RestoredTableArn/1": "Table",
+}
+"""What stands for what after a restore."""
+
+
 def shown(value: Any) -> str:
-    """Write a thing that is named by the template: ``Table.Arn``, or a text with ``${}`` in it."""
+    """Write a thing that is named by the template: ``Table.Arn``, or a text with ``${}`` in it.
+
+    What a restored table has instead has to be the same of that one.
+    """
     match value:
-        case str():
-            return value
+        case {"Fn::If": ["IsRestored", restored, made]}:
+            assert RESTORED[shown(restored)] == shown(made), value
+            text = shown(made)
         case {"Fn::GetAtt": [name, attribute]}:
-            return f"{name}.{attribute}"
-        case {"Fn::Sub": str(text)} | {"Ref": str(text)}:
-            return text
+            text = f"{name}.{attribute}"
         case {"Fn::Split": [",", {"Ref": parameter}]}:
-            return f"{parameter}[]"
-    return json.dumps(value)
+            text = f"{parameter}[]"
+        case {"Fn::Select": [1, {"Fn::Split": ["/", {"Ref": parameter}]}]}:
+            text = f"{parameter}/1"
+        case str(text) | {"Fn::Sub": str(text)} | {"Ref": str(text)}:
+            pass
+        case _:
+            text = json.dumps(value)
+    return text
 
 
 def named(value: Any) -> Iterator[str]:
@@ -89,6 +108,9 @@ def named(value: Any) -> Iterator[str]:
             yield name
         case {"Fn::Sub": str(text)}:
             yield from re.findall(r"\$\{(\w+)[.}]", text)
+        case {"Fn::Sub": [str(text), dict(variables)]}:
+            yield from set(re.findall(r"\$\{(\w+)[.}]", text)) - variables.keys()
+            yield from named(list(variables.values()))
         case {"Fn::If": [str(condition), *rest]}:
             yield condition
             yield from named(rest)

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -105,13 +105,15 @@ class Process(Api):
 
 
 @contextmanager
-def process(folder: Path, issuer: OidcIssuer) -> Iterator[Process]:
+def process(
+    folder: Path, issuer: OidcIssuer, command: Sequence[str] = (COMMAND,)
+) -> Iterator[Process]:
     """Run ``jitcloud serve`` on a free port."""
     log = folder.parent / f"{time.monotonic_ns()}.log"
     with (
         log.open("w") as stderr,
         subprocess.Popen(  # noqa: S603 - our own command
-            [COMMAND, "serve", "--config", str(folder), "--port", "0", "--json"],
+            [*command, "serve", "--config", str(folder), "--port", "0", "--json"],
             env={"AWS_ACCESS_KEY_ID": "of-nobody", "AWS_SECRET_ACCESS_KEY": "of-nobody"},
             stdout=subprocess.PIPE,
             stderr=stderr,

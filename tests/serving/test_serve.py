@@ -6,7 +6,9 @@ import json
 import signal
 import socket
 import sqlite3
+import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -59,9 +61,12 @@ def cloud() -> Iterator[str]:
         yield server.url
 
 
+WISH = {"entitlements": ["dev-read"], "duration": "30m", "justification": WHY}
+
+
 def asked(api: deployed.Api, what: str = "dev-read", duration: str = "30m") -> str:
-    body = {"entitlements": [what], "duration": duration, "justification": WHY}
-    answer = api.ask("ana", "POST", "/v1/requests", body)
+    wish = {**WISH, "entitlements": [what], "duration": duration}
+    answer = api.ask("ana", "POST", "/v1/requests", wish)
     assert answer.status == 201, answer.body
     name: str = answer.json["requests"][0]["id"]
     return name
@@ -126,13 +131,15 @@ def test_lifetimes_leave_a_log_without_a_word_of_what_was_typed_or_handed_out(
 
 def test_two_on_one_record_end_everything_once(tmp_path: Path, issuer: OidcIssuer) -> None:
     folder = deployed.make(tmp_path / "srv", issuer)
-    with deployed.process(folder, issuer) as one, deployed.process(folder, issuer) as other:
-        requests = [asked(server, duration="1s") for _ in range(5) for server in (one, other)]
+    with deployed.process(folder, issuer) as one, deployed.within(folder, issuer) as other:
+        servers: tuple[deployed.Api, ...] = (one, other)
+        requests = [asked(server, duration="1s") for _ in range(5) for server in servers]
         for request in reversed(requests):
             other.until_state("ana", request, "ended")
-        assert (one.stopped(), other.stopped()) == (0, 0)
-        troubles = [line for line in one.lines() + other.lines() if line["event"] == "trouble"]
-    assert troubles == []
+        assert one.stopped() == 0
+        lines = one.lines() + other.lines()
+    assert [line for line in lines if line["event"] == "trouble"] == []
+    assert sum(line["woken"] for line in lines if line["event"] == "sweep") >= len(requests)
     store = SqliteStore(folder / "jitcloud.db")
     verifier = TrustedKeys(public_keys(folder / "keys"))
     for name in map(RequestId, requests):
@@ -176,6 +183,27 @@ def test_told_to_stop_it_takes_no_more_and_finishes_what_is_in_hand(
         assert server.process.wait(20) == 0
         last = server.lines()[-1]
     assert (last["event"], last["signal"]) == ("stopped", "SIGTERM")
+
+
+def test_what_is_still_in_hand_in_the_end_is_cut_short(tmp_path: Path, issuer: OidcIssuer) -> None:
+    hurried = """if True:
+        import sys
+        from jitcloud.cli.run import run
+        from jitcloud.serving import http, server
+        server.GRACE, http.ANSWERING = 0.2, 0
+        sys.exit(run(sys.argv[1:]))
+    """
+    with fake_aws.faking() as silent:
+        silent.answers += [fake_aws.hangs] * 9
+        folder = deployed.make(tmp_path / "srv", issuer, silent.url)
+        with deployed.process(folder, issuer, (sys.executable, "-c", hurried)) as server:
+            with ThreadPoolExecutor(1) as caller:
+                answer = caller.submit(server.ask, "ana", "POST", "/v1/requests", WISH)
+                server.until(lambda: bool(silent.asked))
+                assert server.stopped() == 1
+            assert answer.result().status == 503
+            lines = server.lines()
+    assert [line["event"] for line in lines[-2:]] == ["http", "cut-short"]
 
 
 def test_told_twice_it_waits_for_nothing(tmp_path: Path, issuer: OidcIssuer) -> None:

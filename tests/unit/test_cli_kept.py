@@ -5,7 +5,7 @@ from typing import NoReturn
 
 import pytest
 
-from jitcloud.cli import system_keyring
+from jitcloud import system_keyring
 from tests.cli_world import CliWorld, MemoryKeyring
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from jitcloud import overdue, shapes
 from jitcloud.cli import words
+from jitcloud.cli.knowing import Judged
 from jitcloud.model import Cause, Ending, Removed, Reopened, Request, RequestId, State, Window
 from jitcloud.providers.memory import Fault
 from tests.cli_world import CliWorld
@@ -111,7 +112,7 @@ def test_an_empty_place_whose_sessions_live_on_is_overdue_still(world: World) ->
     left = Removed(seen_at=world.time(), dead_by=now + timedelta(hours=1))
     request = world.ledger.record(request, (left,), now=world.time())
     assert overdue.since(request, world.time()) == LATER
-    told = dict(words.of_request(request, world.advance.judge, world.time()))
+    told = dict(words.of_request(request, Judged(world.advance.judge), world.time()))
     assert told["exposed"] == (
         "the place is empty; what was made of it works until 2026-12-01T10:30:00Z (in 58m)"
     )

@@ -353,7 +353,7 @@ def test_demo_and_emulator_are_loaded_only_to_run_them(
     assert cli.jit("emulator", "--port", "4999").code == 1
     assert cli.jit("emulator", "--port", "0").code == 2
     assert ran == [
-        ("jitcloud.cli.demo", ()),
+        ("jitcloud.cli.demo", (None,)),
         ("jitcloud.cli.emulator", (None,)),
         ("jitcloud.cli.emulator", (4999,)),
     ]

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from jitcloud.cli import story, times, words
+from jitcloud.cli.knowing import Judged
 from jitcloud.errors import Unavailable
 from jitcloud.model import (
     BROKER,
@@ -131,7 +132,7 @@ def test_an_approval_reads_as_it_was_written() -> None:
 
 def test_each_state_says_what_it_waits_for_and_what_comes_next(world: World) -> None:
     request = world.ask(what="prod-write")
-    judge, now = world.advance.judge, world.time()
+    judge, now = Judged(world.advance.judge), world.time()
     later = replace(request.ask, start=now + timedelta(hours=2))
     seen = {state: words.waiting(replace(request, state=state), judge, now) for state in State}
     assert seen[State.PENDING] == "1 of leads"

@@ -25,9 +25,17 @@ OUTSIDE = (
     "jitcloud.api",
     "jitcloud.cli",
     "jitcloud.emulators",
+    "jitcloud.fleet",
+    "jitcloud.journals.s3",
     "jitcloud.providers.aws",
     "jitcloud.providers.azure",
     "jitcloud.providers.gcp",
+    "jitcloud.publishers.aws",
+    "jitcloud.publishers.eventbridge",
+    "jitcloud.publishers.sns",
+    "jitcloud.queues.sqs",
+    "jitcloud.serving",
+    "jitcloud.signers.kms",
     "jitcloud.stores.dynamodb",
 )
 """What speaks to a cloud or to a terminal. All else is the core and what is embedded."""
