@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import boto3
@@ -106,10 +107,8 @@ class Thief:
         )
         for function in ("judge", "look", "advance-aws", "expire"):
             arn = f"arn:aws:lambda:{region}:{aws}:function:{deployed.name(function)}"
-            yield (
-                f"ask {function}",
-                lambda arn=arn: functions.invoke(FunctionName=arn, Payload=b"{}"),
-            )
+            invoke = partial(functions.invoke, FunctionName=arn, Payload=b"{}")
+            yield f"ask {function}", invoke
         wake = {"v": 1, "kind": "slot", "id": "nobody", "at": datetime.now(UTC).isoformat()}
         yield (
             "wake things",
