@@ -123,6 +123,8 @@ class Asgi:
             return
         except RefusedEarly as refused:
             reply = _refusal(refused, call.trace)
+        except asyncio.CancelledError:  # whoever runs us stops, and waits no more
+            reply = _refusal(RefusedEarly(HTTPStatus.SERVICE_UNAVAILABLE, TOO_LONG), call.trace)
         except Exception as exc:  # noqa: BLE001 - a defect must not end a connection without a word
             reply = problem_reply(problems.defect(exc, call.trace))
         await _send(send, reply, reading, call.trace)

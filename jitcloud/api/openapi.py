@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Mapping
+from functools import cache
 from http import HTTPStatus
 from typing import Any
 
@@ -146,6 +147,7 @@ def _tidy(value: Any) -> Any:  # noqa: ANN401 - JSON of any shape
             return value
 
 
+@cache
 def text() -> str:
     """Return the document as it is published."""
     return json.dumps(document(), indent=1, ensure_ascii=True) + "\n"

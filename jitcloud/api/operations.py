@@ -137,7 +137,8 @@ OPERATIONS: Mapping[str, Operation] = MappingProxyType(
         ),
         "reviews": _reading(
             "What awaits my review",
-            "What was done with a broken glass and awaits your review, the most urgent first.",
+            "What was done with a broken glass and awaits your review, the most urgent first; with"
+            " `of=everybody` anybody's, as far as you may see it.",
             outputs.SomeRequests,
             404,
         ),

@@ -47,6 +47,9 @@ class OfferedEntitlement(Entitlement):
     """The same, and for how long the caller could have it now."""
 
     offers: list[Offer]
+    decision: Annotated[
+        Decision | None, Field(description="What would be said to an ask for the given duration.")
+    ] = None
 
 
 class Entitlements(Output):
@@ -112,6 +115,7 @@ class Asked(Output):
     people: list[Person]
     joining_after: Seconds | None
     joining: list[Person]
+    escalates_to: Annotated[str | None, Field(description="Who joins then, as a rule names them.")]
 
 
 class Hearing(Output):
@@ -175,6 +179,13 @@ class Plan(Output):
     problems: list[str]
 
 
+class Waiting(Output):
+    """Whose yes would help now: each count says how many more from just these would."""
+
+    stage: int
+    needs: list[Need]
+
+
 class Request(Output):
     """A request as it stands."""
 
@@ -225,6 +236,11 @@ class Request(Output):
     overdue: Seconds | None
     activating_since: When | None
     removed_at: When | None
+    names: Annotated[dict[str, str], Field(description="Of the people it names, by their ids.")]
+    waits_for: Annotated[
+        Waiting | None, Field(description="Whose yes it waits for; null where for none.")
+    ]
+    stopped: Annotated[str | None, Field(description="Which brake keeps it from being activated.")]
 
 
 class Trouble(Output):
@@ -373,12 +389,21 @@ class Brakes(Output):
     endings: list[Brake]
     restored_at: When | None
     reconciled_at: When | None
+    names: Annotated[dict[str, str], Field(description="Of whoever put brakes on, by their ids.")]
+
+
+class NotEnded(Output):
+    """What could not be ended yet, and why; it is tried again."""
+
+    what: str
+    message: str
 
 
 class Ended(Brakes):
     """The same, after everything of a scope has begun to end."""
 
     requests: Annotated[int | None, Field(description="How many; null where that was done before.")]
+    troubles: list[NotEnded]
 
 
 class Health(Output):

@@ -6,18 +6,19 @@ from contextlib import suppress
 from typing import Any
 
 from jitcloud import scopes, shapes
-from jitcloud.api.commands.command import Command, Doing, Nothing
+from jitcloud.api.commands import around
+from jitcloud.api.commands.command import Body, Command, Doing, Nothing
 from jitcloud.api.inputs import BrakeBody
 from jitcloud.api.message import Answer
-from jitcloud.errors import Misconfigured
-from jitcloud.model import EndAll, Happening, Reach, Resumed, Scope, Stopped
+from jitcloud.errors import JitError, Misconfigured
+from jitcloud.model import Controls, EndAll, Happening, Reach, Resumed, Scope, Stopped
 
 
 def show(doing: Doing, _: Nothing) -> Answer:
     """Say which policy judges, and which brakes are on."""
     with suppress(Misconfigured):  # what is broken hides no brake
         doing.seeing.person()
-    return Answer(status=200, body=shapes.of_controls(doing.acting.deployment.broker.brakes()))
+    return Answer(status=200, body=_shape(doing, doing.acting.deployment.broker.brakes()))
 
 
 def stop(doing: Doing, what: BrakeBody) -> Answer:
@@ -37,13 +38,26 @@ def resume(doing: Doing, what: BrakeBody) -> Answer:
 def end(doing: Doing, what: BrakeBody) -> Answer:
     """Begin to end all of a scope; whoever drives requests goes on with it.
 
-    ``requests`` is how many it began to end, and null where it was done before.
+    ``requests`` is how many it began to end, and null where it was done before; each sweep tries
+    again what is in ``troubles``.
     """
     begun: int | None = None
+    troubles: tuple[tuple[str, str], ...] = ()
     broker, caller = doing.acting.deployment.broker, doing.acting.caller
     if not _did(doing, EndAll, what):
-        begun, _ = broker.end_all(caller, _scope(what), doing.now, what.reason)
-    return Answer(status=200, body={"requests": begun, **shapes.of_controls(broker.brakes())})
+        begun, troubles = broker.end_all(caller, _scope(what), doing.now, what.reason)
+    known: Controls | None = None
+    with suppress(JitError):  # it is done, whether or not all that holds can be read
+        known = broker.brakes()
+    told = [{"what": name, "message": message} for name, message in troubles]
+    return Answer(status=200, body={"requests": begun, "troubles": told, **_shape(doing, known)})
+
+
+def _shape(doing: Doing, known: Controls | None) -> Body:
+    """Return what holds, with the names of whoever put brakes on."""
+    brakes = () if known is None else (*known.stops, *known.endings)
+    people = [brake.by for brake in brakes]
+    return {**shapes.of_controls(known), "names": around.names(doing.seeing, people)}
 
 
 def _did(doing: Doing, kind: type[Happening], what: BrakeBody) -> bool:

@@ -6,15 +6,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from itertools import islice
-from typing import Annotated, Any
-
-from pydantic import Field
+from typing import Any
 
 from jitcloud import controls, shapes
 from jitcloud.api.commands.command import Command, Doing
 from jitcloud.api.commands.reading import NO_CURSOR, OfPage, cursor, uncovered
 from jitcloud.api.inputs import Duration, EntitlementName, Strict
 from jitcloud.api.message import Answer
+from jitcloud.durations import parse_duration
 from jitcloud.errors import Invalid
 from jitcloud.facts import as_if, world_of
 from jitcloud.model import Ask, Decision, Entitlement
@@ -29,7 +28,10 @@ MOST_JUDGED = 200
 class OfEntitlements(OfPage):
     """Which entitlements."""
 
-    all: Annotated[bool, Field(description="Also those that you could not have now.")] = False
+    all: bool = False
+    """Also those that could not be had now."""
+    duration: Duration | None = None
+    """For how long an ask would be, to be told what would be said to it."""
 
 
 class OfEntitlement(Strict):
@@ -44,13 +46,15 @@ def entitlements(doing: Doing, what: OfEntitlements) -> Answer:
     things = tuple(doing.seeing.judge().catalog)
     begin = 0 if what.after is None else _position(uncovered(what.after), things)
     judged = judging(doing)
+    length = None if what.duration is None else parse_duration(what.duration)
     found: list[dict[str, object]] = []
     last = begin
     for thing in islice(things, begin, begin + MOST_JUDGED):
         last += 1
         offers = judged(thing)
         if offers or what.all:
-            found.append(_shape(thing, offers))
+            said = None if length is None else _would_be(doing, thing, length)
+            found.append({**_shape(thing, offers), "decision": said})
         if len(found) == what.limit:
             break
     following = cursor(things[last - 1].id) if last < len(things) else None
@@ -81,6 +85,18 @@ def judging(doing: Doing) -> Callable[[Entitlement], tuple[Offer, ...]]:
         return offered(decide, ask, world_of(facts), LADDER)
 
     return offers
+
+
+def _would_be(doing: Doing, thing: Entitlement, length: timedelta) -> dict[str, object]:
+    """What policy would say to an ask for this, now, with neither ticket nor incident."""
+    ask = Ask(
+        person=doing.seeing.person().id,
+        entitlement=thing,
+        duration=length,
+        justification="What if?",
+        asked_at=doing.now,
+    )
+    return shapes.of_decision(doing.seeing.judge().first(ask, None, doing.now))
 
 
 def entitlement(doing: Doing, what: OfEntitlement) -> Answer:

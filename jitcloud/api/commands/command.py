@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel
 
 from jitcloud import shapes
+from jitcloud.api.commands import around
 from jitcloud.api.inputs import RequestName, Strict
 from jitcloud.api.message import Answer
 from jitcloud.api.seeing import Seeing
@@ -87,7 +88,11 @@ def told(doing: Doing, request: Request, *, status: int = 200) -> Answer:
 
 def shape(doing: Doing, request: Request) -> Body:
     """Return a request for somebody who may see it."""
-    return {**shapes.of_request(request), **shapes.of_age(request, doing.now)}
+    return {
+        **shapes.of_request(request),
+        **shapes.of_age(request, doing.now),
+        **around.of_request(doing.seeing, request, doing.now),
+    }
 
 
 def places(doing: Doing, request: Request) -> tuple[Slot, ...]:

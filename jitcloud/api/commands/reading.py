@@ -53,6 +53,12 @@ class Some(Strict):
     limit: Limit = 50
 
 
+class OfReviews(Some):
+    """The first of the reviews that are outstanding."""
+
+    of: Of = "me"
+
+
 def me(doing: Doing, _: Nothing) -> Answer:
     """Say who speaks, as the directory has them now."""
     person, caller = doing.seeing.person(), doing.acting.caller
@@ -163,9 +169,13 @@ def approvals(doing: Doing, what: Some) -> Answer:
     return _some(doing, found, what.limit)
 
 
-def reviews(doing: Doing, what: Some) -> Answer:
-    """List what awaits one's own review, the most urgent first."""
-    return _some(doing, doing.acting.unreviewed(), what.limit)
+def reviews(doing: Doing, what: OfReviews) -> Answer:
+    """List what awaits one's own review, or anybody's as far as one may see it, by urgency."""
+    if what.of == "me":
+        return _some(doing, doing.acting.unreviewed(), what.limit)
+    doing.seeing.person()
+    everybodys = doing.acting.deployment.broker.unreviewed()
+    return _some(doing, tuple(filter(doing.seeing.may_see, everybodys)), what.limit)
 
 
 def _some(doing: Doing, found: tuple[Request, ...], limit: int) -> Answer:
@@ -233,5 +243,5 @@ COMMANDS: tuple[Command[Any], ...] = (
     Command(name="explain", takes=OfRequest, run=explain),
     Command(name="trail", takes=OfTrail, run=trail),
     Command(name="approvals", takes=Some, run=approvals),
-    Command(name="reviews", takes=Some, run=reviews),
+    Command(name="reviews", takes=OfReviews, run=reviews),
 )

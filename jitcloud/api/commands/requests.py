@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from jitcloud.api.commands.command import Command, Doing, OfRequest, shape, told
 from jitcloud.api.inputs import AskBody, ExtendBody, OptionalReasonBody, ReasonBody
 from jitcloud.api.message import Answer
+from jitcloud.errors import JitError
 from jitcloud.instants import parse_start
 from jitcloud.model import RequestId, Withdrawn
 
@@ -84,8 +86,9 @@ def revoke(doing: Doing, what: WithReason) -> Answer:
         if doing.did(name, Withdrawn)
         else doing.acting.revoke(name, what.reason)
     )
-    if doing.seeing.may_see(done):
-        return told(doing, done)
+    with suppress(JitError):  # it is done, whoever else cannot be asked just now
+        if doing.seeing.may_see(done):
+            return told(doing, done)
     return Answer(status=200, body={"id": done.id, "state": done.state})
 
 

@@ -24,6 +24,10 @@ def _flag(value: object) -> object:
 Flag = Annotated[bool, BeforeValidator(_flag)]
 
 
+ALL = Query(description="Also those that you could not have now.")
+FOR = Query(description="Say what would be said to an ask for so long, too.")
+
+
 def add(router: APIGatewayHttpRouter, front: Front) -> None:
     """Add these routes."""
 
@@ -35,9 +39,10 @@ def add(router: APIGatewayHttpRouter, front: Front) -> None:
     def entitlements(
         limit: Annotated[Limit, MOST] = 50,
         after: Annotated[Cursor | None, Query()] = None,
-        all: Annotated[Flag, Query()] = False,  # noqa: A002, FBT002 - what the query calls it
+        all: Annotated[Flag, ALL] = False,  # noqa: A002, FBT002 - what the query calls it
+        duration: Annotated[Duration | None, FOR] = None,
     ) -> Response[str]:
-        return front.ask("entitlements", limit=limit, after=after, all=all)
+        return front.ask("entitlements", limit=limit, after=after, all=all, duration=duration)
 
     @router.get("/v1/entitlements/<entitlement>", operation_id="entitlement", tags=["entitlements"])
     def entitlement(

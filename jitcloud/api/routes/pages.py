@@ -80,7 +80,6 @@ def add(router: APIGatewayHttpRouter, front: Front) -> None:
         return Response(200, "text/css; charset=utf-8", text, headers=_HEADERS)
 
 
-@cache
 def _document() -> str:
     from jitcloud.api.openapi import text  # noqa: PLC0415 - a function that serves it rarely does
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.openapi.params import Body, Path
+from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from jitcloud.api.front import Front
-from jitcloud.api.inputs import Limit, ReasonBody, RequestName, ReviewBody
+from jitcloud.api.inputs import Limit, Of, ReasonBody, RequestName, ReviewBody
 from jitcloud.api.routes.approving import MOST
 
 
@@ -17,8 +17,10 @@ def add(router: APIGatewayHttpRouter, front: Front) -> None:
     """Add these routes."""
 
     @router.get("/v1/reviews", operation_id="reviews", tags=["approvals"])
-    def reviews(limit: Annotated[Limit, MOST] = 50) -> Response[str]:
-        return front.ask("reviews", limit=limit)
+    def reviews(
+        limit: Annotated[Limit, MOST] = 50, of: Annotated[Of, Query()] = "me"
+    ) -> Response[str]:
+        return front.ask("reviews", limit=limit, of=of)
 
     @router.post("/v1/requests/<request>/review", operation_id="review", tags=["approvals"])
     def review(
