@@ -13,6 +13,8 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from pydantic import BaseModel
+
 from jitcloud import adapters
 from jitcloud.catalog import Catalog
 from jitcloud.clock import utc_now
@@ -117,8 +119,23 @@ def check(settings: Settings) -> None:
         wrong.append("trial.unsafe_act_as_anyone: this is no trial; take it out.")
     if settings.journal is not None and settings.journal.path is not None:
         wrong.append("journal: functions have no disk; name a bucket instead of a path.")
+    wrong += [
+        f"{name}: whoever may read a layer reads all of it; name a variable instead."
+        for name in _secret_files(settings, "")
+    ]
     if wrong:
         raise Misconfigured("\n".join(f"{FILE}: {line}" for line in wrong))
+
+
+def _secret_files(of: BaseModel, begins: str) -> Iterator[str]:
+    """Yield the keys that say in which file a secret is."""
+    for key in sorted(of.model_fields_set):
+        value = getattr(of, key)
+        if key.endswith("_file") and value:
+            yield f"{begins}{key}"
+        for part in value if isinstance(value, list) else [value]:
+            if isinstance(part, BaseModel):
+                yield from _secret_files(part, f"{begins}{key}.")
 
 
 def package(folder: Path, build: Path, root: Path = ROOT) -> Sequence[str]:
