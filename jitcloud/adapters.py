@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -450,3 +450,24 @@ def caller_identity_of(settings: ApiSettings, now: datetime) -> Presented:
         raise Misconfigured("AWS needs its SDK: pip install 'jitcloud[aws]'.") from exc
     session = caller_identity.session(settings.profile)
     return caller_identity.presented(session, settings.audience or "", settings.region, now)
+
+
+def signed_for_gateway(  # noqa: PLR0913, PLR0917 - the parts of a call
+    settings: ApiSettings,
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    body: bytes | None,
+    now: datetime,
+) -> Mapping[str, str]:
+    """The headers that API Gateway wants of a call by somebody who signs in with AWS.
+
+    Raises as ``caller_identity_of`` does.
+    """
+    try:
+        from jitcloud.providers.aws import caller_identity, gateway_call  # noqa: PLC0415 - see clouds
+    except ModuleNotFoundError as exc:
+        raise Misconfigured("AWS needs its SDK: pip install 'jitcloud[aws]'.") from exc
+    session = caller_identity.session(settings.profile)
+    region = settings.gateway_region or ""
+    return gateway_call.signed(session, region, method, url, headers, body, now)

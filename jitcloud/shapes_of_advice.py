@@ -39,6 +39,8 @@ def of_advice(found: Explanation | None) -> dict[str, object]:
 
 def of_asked(asked: Asked) -> dict[str, object]:
     """Return one need and who could meet it."""
+    from jitcloud.policy import wording  # noqa: PLC0415 - see TYPE_CHECKING
+
     escalation = asked.need.escalation
     return {
         "stage": asked.stage,
@@ -46,6 +48,7 @@ def of_asked(asked: Asked) -> dict[str, object]:
         "people": of_people(asked.people),
         "joining_after": None if escalation is None else _seconds(escalation.after),
         "joining": of_people(asked.joining),
+        "escalates_to": None if escalation is None else wording.approver(escalation.to),
     }
 
 

@@ -29,7 +29,7 @@ def adopt(
     Rules that never judged yet need no such thing: they count from the next decision on.
     """
     program = program_of(context)
-    with program.acting() as acting:
+    with program.operating() as acting:
         deployment = acting.deployment
         policy = deployment.broker.adopt(
             acting.caller, deployment.clock(), because, vouched=vouched

@@ -24,11 +24,12 @@ from jitcloud.cli import (
     reading,
     reconciling,
     serving,
+    sign_ins,
     starting,
     sweeping,
     using,
 )
-from jitcloud.cli.options import EVERYWHERE, AsJson, Config, Debug, UnsafeActAs
+from jitcloud.cli.options import EVERYWHERE, Api, AsJson, Config, Debug, UnsafeActAs
 from jitcloud.errors import Misconfigured
 
 _HELP = {"help_option_names": ["-h", "--help"]}
@@ -42,9 +43,10 @@ def _version(value: bool) -> None:
         raise typer.Exit
 
 
-def _root(
+def _root(  # noqa: PLR0913, PLR0917 - each one an option
     as_json: AsJson = False,
     config: Config = None,
+    api: Api = None,
     unsafe_act_as: UnsafeActAs = None,
     debug: Debug = False,
     version: Annotated[
@@ -118,6 +120,7 @@ def _made() -> typer.Typer:
         epilog=exits.HELP,
     )
     app.callback()(_root)
+    signs = "Sign in"
     asks, decides, uses, runs = "Ask", "Decide", "Use", "Run and check"
     for name, command, panel in (
         ("catalog", reading.catalog, asks),
@@ -135,6 +138,9 @@ def _made() -> typer.Typer:
         ("env", using.env, uses),
         ("credentials", using.credentials, uses),
         ("give-back", asking.give_back, uses),
+        ("login", sign_ins.login, signs),
+        ("logout", sign_ins.logout, signs),
+        ("whoami", sign_ins.whoami, signs),
         ("init", starting.init, runs),
         ("check", checking.check, runs),
         ("serve", serving.serve, runs),

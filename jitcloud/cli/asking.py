@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from jitcloud import shapes
 from jitcloud.cli import advice, say, words
+from jitcloud.cli.acting import Acting, Revoked
 from jitcloud.cli.completing import entitlements
 from jitcloud.cli.exits import ExitCode
 from jitcloud.cli.options import (
@@ -27,8 +28,7 @@ from jitcloud.model import Denied, Request, State
 from jitcloud.shapes_of_advice import of_advice
 
 if TYPE_CHECKING:  # what --help need not load
-    from jitcloud.library import Acting
-    from jitcloud.policy.explain import Explanation
+    from jitcloud.cli.advice import Advice
 
 
 def request(  # noqa: PLR0913, PLR0917 - each one an option
@@ -146,10 +146,19 @@ def review(
 
 
 def approve(context: typer.Context, request: RequestArgument, because: OptionalReason = "") -> int:
-    """Say yes to somebody's request. It is judged again with the last yes."""
+    """Say yes to somebody's request. It is judged again with the last yes.
+
+    Where a yes counts only with a sign-in for this very vote, your browser opens for it.
+    """
     program = program_of(context)
+
+    def show(what: Request) -> None:
+        for label, text in words.of_request(what, acting, acting.now()):
+            say.aside(f"{label + ':':<12} {text}")
+        say.aside("Sign in to say yes to this, and to nothing else.")
+
     with program.acting() as acting:
-        return _tell_all(program, acting, (acting.approve(request, because),))
+        return _tell_all(program, acting, (acting.approve(request, because, show),))
 
 
 def deny(context: typer.Context, request: RequestArgument, because: Reason) -> int:
@@ -175,20 +184,32 @@ def revoke(context: typer.Context, request: RequestArgument, because: Reason) ->
     return _do(context, lambda acting: acting.revoke(request, because), to_end=True)
 
 
-def _do(context: typer.Context, what: Callable[[Acting], Request], *, to_end: bool = False) -> int:
+def _do(
+    context: typer.Context, what: Callable[[Acting], Request | Revoked], *, to_end: bool = False
+) -> int:
     program = program_of(context)
     with program.acting(to_end=to_end) as acting:
         done = what(acting)
+        if isinstance(done, Revoked):
+            _show_briefly(program, done)
+            return ExitCode.OK
         if done.cause is not None or done.state.is_finished:
-            program.kept(acting.deployment).forget(done.id)
+            acting.kept.forget(done.id)
         _show(program, acting, done)
     return ExitCode.OK
+
+
+def _show_briefly(program: Program, done: Revoked) -> None:
+    if program.json:
+        say.as_json({"id": done.id, "state": done.state})
+    else:
+        say.facts([("request", done.id), ("state", done.state)])
 
 
 def _tell_all(program: Program, acting: Acting, asked: Sequence[Request]) -> int:
     """Show what became of each ask; what came to nothing is an error too."""
     if program.json:
-        told = [{**shapes.of_request(each), **of_advice(_advised(acting, each))} for each in asked]
+        told = [{**shapes.of_request(each), **_table(_advised(acting, each))} for each in asked]
         say.as_json(told[0] if len(told) == 1 else {"requests": told})
     for number, each in enumerate(asked):
         if program.json:
@@ -205,6 +226,10 @@ def _tell_all(program: Program, acting: Acting, asked: Sequence[Request]) -> int
     return ExitCode.REFUSED if refused else ExitCode.OK
 
 
+def _table(found: Advice | None) -> Mapping[str, object]:
+    return of_advice(None) if found is None else found.table
+
+
 DONE = frozenset({State.ENDED, State.EXTENDED})
 """Finished, and as it was asked for."""
 
@@ -213,24 +238,29 @@ def _show(program: Program, acting: Acting, request: Request) -> None:
     if program.json:
         say.as_json(shapes.of_request(request))
         return
-    judge, now = acting.deployment.judge, acting.deployment.clock()
-    say.facts(words.of_request(request, judge, now))
+    now = acting.now()
+    say.facts(words.of_request(request, acting, now))
     found = _advised(acting, request)
     if found is not None:
         given = (*request.votes, *request.reviews)
-        stage = advice.stage_of(request, found, judge, now)
-        say.facts(advice.lines(found, stage=stage, given=given))
+        say.facts(advice.lines(found, stage=_stage(acting, request), given=given))
     for hint in words.next_steps(request):
         say.hint(hint)
 
 
-def _advised(acting: Acting, request: Request) -> Explanation | None:
+def _stage(acting: Acting, request: Request) -> int:
+    """In which stage a request waits for yeses, from 0."""
+    waits = acting.waits(request, acting.now()) if request.state is State.PENDING else None
+    return 0 if waits is None else waits.stage
+
+
+def _advised(acting: Acting, request: Request) -> Advice | None:
     """Explain what was said to an ask, where that tells whoever reads it what to do."""
     # A no of a person is one: that others would have said yes helps nobody.
     refused = request.state is State.DENIED and isinstance(request.decision, Denied)
     if request.state is not State.PENDING and not refused and request.review_by is None:
         return None
     try:
-        return acting.advise(request)
+        return acting.advice(request)
     except JitError:
         return None  # what was asked is on record, whatever else cannot be looked up just now

@@ -20,9 +20,8 @@ def attest(context: typer.Context, request: RequestArgument, because: Reason) ->
     program = program_of(context)
     with program.acting() as acting:
         done = acting.attest(request, because)
-        deployment = acting.deployment
         if program.json:
             say.as_json(shapes.of_request(done))
         else:
-            say.facts(words.of_request(done, deployment.judge, deployment.clock()))
+            say.facts(words.of_request(done, acting, acting.now()))
     return ExitCode.OK

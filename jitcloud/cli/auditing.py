@@ -40,9 +40,15 @@ def show(context: typer.Context, request: RequestArgument) -> int:
     policy texts judged, and which brakes were put on.
     """
     program = program_of(context)
-    with program.record() as (store, verifier):
-        trail = trails.read(store, verifier, _name(request))
-        extensions = tuple(trails.extensions(store, verifier, trail))
+    settings, name = program.remote, _name(request)
+    if settings is not None and name != CONTROLS:
+        trail, extensions = program.there(settings).trail(name)
+        held = "order and hashes; whose the signatures are `audit verify` says, where its keys are."
+    else:
+        with program.record() as (store, verifier):
+            trail = trails.read(store, verifier, name)
+            extensions = tuple(trails.extensions(store, verifier, trail))
+        held = "every hash, every signature, and what they add up to."
     if program.json:
         told = [_shape(each) for each in extensions]
         say.as_json({**_shape(trail), "extensions": told})
@@ -52,7 +58,7 @@ def show(context: typer.Context, request: RequestArgument) -> int:
     troubles = [each.trouble for each in (trail, *extensions) if each.trouble]
     if troubles:
         raise Tampered("\n".join(troubles))
-    say.hint("The trail holds: every hash, every signature, and what they add up to.")
+    say.hint(f"The trail holds: {held}")
     return ExitCode.OK
 
 

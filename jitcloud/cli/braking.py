@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from jitcloud import shapes
 from jitcloud.cli import say, words
+from jitcloud.cli.acting import Acting, EndedAll
 from jitcloud.cli.exits import ExitCode
 from jitcloud.cli.options import Reason
 from jitcloud.cli.program import Program, program_of
@@ -15,10 +16,6 @@ from jitcloud.cli.times import away
 from jitcloud.controls import said
 from jitcloud.errors import Invalid
 from jitcloud.model import Brake, Cloud, Reach, Scope
-from jitcloud.scopes import meant
-
-if TYPE_CHECKING:  # what --help need not load
-    from jitcloud.library import Acting
 
 Everything = Annotated[bool, typer.Option("--everything", help="Everything there is.")]
 OfCloud = Annotated[
@@ -46,8 +43,7 @@ def show(context: typer.Context) -> int:
     """Show which policy text judges, and which brakes are on."""
     program = program_of(context)
     with program.acting(to_end=True) as acting:
-        deployment = acting.deployment
-        known = deployment.broker.brakes()
+        known = acting.controls()
         if program.json:
             say.as_json(shapes.of_controls(known))
             return ExitCode.OK
@@ -59,7 +55,7 @@ def show(context: typer.Context) -> int:
         say.facts(("stopped", _told(brake, acting)) for brake in stops)
         if not stops:
             say.facts([("stopped", "nothing")])
-        say.facts(words.restored(known, deployment.clock()))
+        say.facts(words.restored(known, acting.now()))
         say.facts(("ending", _told(brake, acting)) for brake in endings)
     return ExitCode.OK
 
@@ -75,8 +71,7 @@ def stop(  # noqa: PLR0913, PLR0917 - each one an option
     """Let nothing be activated from now on. What is active goes on, and ends in its time."""
     program = program_of(context)
     with program.acting() as acting:
-        scope = _scope(acting, everything, cloud, entitlement, person)
-        acting.stop(scope, because)
+        scope = acting.stop(_scope(everything, cloud, entitlement, person), because)
         _done(program, scope, f"Activations are stopped for {said(scope)}.")
         say.hint("What is active goes on; jitcloud brake end ends it.")
     return ExitCode.OK
@@ -93,8 +88,7 @@ def resume(  # noqa: PLR0913, PLR0917 - as above
     """Let what was stopped be activated again."""
     program = program_of(context)
     with program.acting() as acting:
-        scope = _scope(acting, everything, cloud, entitlement, person, recorded=True)
-        acting.resume(scope, because)
+        scope = acting.resume(_scope(everything, cloud, entitlement, person), because)
         _done(program, scope, f"Activations go on for {said(scope)}.")
     return ExitCode.OK
 
@@ -110,37 +104,30 @@ def end(  # noqa: PLR0913, PLR0917 - as above
     """End everything that was asked for until now: what is active, and what still waits."""
     program = program_of(context)
     with program.acting(to_end=True) as acting:
-        scope = _scope(acting, everything, cloud, entitlement, person, recorded=True)
-        deployment = acting.deployment
-        begun, _ = deployment.broker.end_all(acting.caller, scope, deployment.clock(), because)
-        # It is soon seen gone; and what could not be ended is tried again, as by every sweep.
-        troubles = deployment.sweep().troubles
-        requests = f"{begun} request{'' if begun == 1 else 's'}"
-        sentence = f"Ending {said(scope)}: {requests}." if begun else _nothing(scope)
-        told = [{"what": what, "message": why} for what, why in troubles]
-        _done(program, scope, sentence, requests=begun, troubles=told)
+        done = acting.end_all(_scope(everything, cloud, entitlement, person), because)
+        told = [{"what": what, "message": why} for what, why in done.troubles]
+        _done(program, done.scope, _ending(done), requests=done.begun, troubles=told)
         if not program.json:
-            for what, why in troubles:
+            for what, why in done.troubles:
                 say.aside(f"jitcloud: {what}: {why}")
         say.hint("Who asks again may get in again; jitcloud brake stop keeps them out.")
-    return ExitCode.TROUBLES if troubles else ExitCode.OK
+    return ExitCode.TROUBLES if done.troubles else ExitCode.OK
 
 
-def _nothing(scope: Scope) -> str:
+def _ending(done: EndedAll) -> str:
+    scope, begun = done.scope, done.begun
+    if begun is None:
+        return f"Ending {said(scope)}."
+    if begun:
+        return f"Ending {said(scope)}: {begun} request{'' if begun == 1 else 's'}."
     of = "" if scope.reach is Reach.EVERYTHING else f" of {said(scope)}"
     return f"Nothing{of} was active or waiting."
 
 
-def _scope(  # noqa: PLR0913 - one of these, and what for
-    acting: Acting,
-    everything: bool,
-    cloud: str | None,
-    entitlement: str | None,
-    person: str | None,
-    *,
-    recorded: bool = False,
+def _scope(
+    everything: bool, cloud: str | None, entitlement: str | None, person: str | None
 ) -> Scope:
-    """Read what a brake is to act on: exactly one of these. Raises ``Invalid``; see ``meant``."""
+    """Read what a brake is to act on: exactly one of these. Raises ``Invalid``."""
     named = [
         Scope(reach=reach, id=name)
         for reach, name in (
@@ -153,15 +140,12 @@ def _scope(  # noqa: PLR0913 - one of these, and what for
     ]
     if len(named) != 1:
         raise Invalid("Say one of --everything, --cloud, --entitlement and --person.")
-    deployment = acting.deployment
-    store = deployment.ledger.store
-    return meant(named[0], deployment.judge.directory, store, recorded=recorded)
+    return named[0]
 
 
 def _told(brake: Brake, acting: Acting) -> str:
-    deployment = acting.deployment
-    who = words.named(brake.by, deployment.judge.directory)
-    return f"{said(brake.scope)}, by {who} {away(brake.at, deployment.clock())}: {brake.reason}"
+    who = acting.named(brake.by)
+    return f"{said(brake.scope)}, by {who} {away(brake.at, acting.now())}: {brake.reason}"
 
 
 def _done(program: Program, scope: Scope, sentence: str, **more: object) -> None:

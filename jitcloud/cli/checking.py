@@ -215,7 +215,7 @@ def _is_open(path: Path) -> bool:
 
 
 def _about_key(deployment: Deployment) -> Iterator[str]:
-    """Yield why the key that signs cannot be reached; nothing is signed, for that may be watched."""
+    """Yield why the key that signs cannot be reached. Nothing is signed: that may be watched."""
     signer = deployment.ledger.signer
     if signer is None:
         return

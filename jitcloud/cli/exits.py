@@ -13,6 +13,7 @@ from jitcloud.errors import (
     NotFound,
     Refused,
     Tampered,
+    Unauthenticated,
 )
 
 
@@ -35,6 +36,8 @@ class ExitCode(IntEnum):
     """The record does not follow from its signed trail."""
     CLOUD = 8
     """A cloud did not do as it was told."""
+    UNAUTHENTICATED = 9
+    """Nobody is signed in, or not any more: sign in, then do it again."""
     DEFECT = 70
     """A defect in jitcloud itself."""
     NOT_EXECUTABLE = 126
@@ -47,9 +50,9 @@ class ExitCode(IntEnum):
 HELP = (
     "Exit codes: 0 done; 1 check, doctor, sweep, reconcile or audit verify found something; 2 not"
     " understood; 3 refused or denied; 4 not found; 5 somebody else was first; 6 something to fix"
-    " for an operator; 7 the record was tampered with; 8 a cloud did not do as told; 70 a defect"
-    " in jitcloud; 130 interrupted. exec ends as its command does (126: it cannot be run, 127:"
-    " there is none)."
+    " for an operator; 7 the record was tampered with; 8 a cloud did not do as told; 9 sign in"
+    " first; 70 a defect in jitcloud; 130 interrupted. exec ends as its command does (126: it"
+    " cannot be run, 127: there is none)."
 )
 
 _CODES: tuple[tuple[type[JitError], ExitCode], ...] = (
@@ -60,6 +63,7 @@ _CODES: tuple[tuple[type[JitError], ExitCode], ...] = (
     (Misconfigured, ExitCode.MISCONFIGURED),
     (Tampered, ExitCode.TAMPERED),
     (CloudError, ExitCode.CLOUD),
+    (Unauthenticated, ExitCode.UNAUTHENTICATED),
 )
 
 

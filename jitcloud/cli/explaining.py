@@ -142,7 +142,7 @@ def _facts(found: Explanation, person: Person, *, freeze: bool) -> Iterator[tupl
             yield stage, f"{_joining(asked)}: {advice.names(asked.joining)}"
     for hint in found.hints:
         yield "hint", hint.sentence
-    yield "offered", advice.offers(found)
+    yield "offered", advice.offers(advice.Advice.of(found))
 
 
 def _local(ask: Ask) -> str:

@@ -11,12 +11,11 @@ import hashlib
 import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from jitcloud import lifecycle
-from jitcloud.cli.system_keyring import Keyring
 from jitcloud.instants import iso
-from jitcloud.model import Credentials, PersonId, Request, RequestId, State
+from jitcloud.model import Credentials, Request, RequestId, State
+from jitcloud.system_keyring import Keyring
 
 SERVICE = "jitcloud"
 
@@ -29,16 +28,15 @@ class Kept:
     """What the keyring holds for one record; two records on one machine do not mix."""
 
     keyring: Keyring | None
-    record: Path
+    record: str
+    """Where it is: a path of this machine, or the URL of an API and who one is there."""
 
-    def take(self, request: Request, person: PersonId, now: datetime) -> Credentials | None:
-        """Return the set that is kept for this grant's own holder, if it is still of use.
+    def take(self, request: Request, now: datetime) -> Credentials | None:
+        """Return the set that is kept for a grant, if it is still of use.
 
-        ``request`` must come verified from the record: a set outlives neither an early end nor
-        a record that does not hold. Whatever is of no use is forgotten.
+        ``request`` must be one's own and come verified from the record: a set outlives neither an
+        early end nor a record that does not hold. Whatever is of no use is forgotten.
         """
-        if request.person != person:
-            return None
         if request.state is State.ACTIVE and now < lifecycle.deadline(request):
             found = self._read(request.id)
             if found is not None and _is_fresh(found, lifecycle.deadline(request), now):
@@ -75,7 +73,7 @@ class Kept:
             return None
 
     def _name(self, request: RequestId) -> str:
-        where = hashlib.sha256(str(self.record.resolve()).encode(errors="surrogateescape"))
+        where = hashlib.sha256(self.record.encode(errors="surrogateescape"))
         return f"{request}@{where.hexdigest()[:16]}"
 
 

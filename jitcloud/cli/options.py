@@ -9,7 +9,7 @@ import typer
 
 from jitcloud.cli.program import program_of
 
-EVERYWHERE = frozenset({"as_json", "config", "unsafe_act_as", "debug"})
+EVERYWHERE = frozenset({"as_json", "config", "api", "unsafe_act_as", "debug"})
 """Options of the root that every command takes too, so that they may stand anywhere."""
 
 _PANEL = "Everywhere"
@@ -28,6 +28,11 @@ def _debug(context: typer.Context, value: bool) -> None:
 def _config(context: typer.Context, value: Path | None) -> None:
     if value is not None:
         program_of(context).config = value
+
+
+def _api(context: typer.Context, value: str | None) -> None:
+    if value is not None:
+        program_of(context).api = value
 
 
 def _unsafe_act_as(context: typer.Context, value: str | None) -> None:
@@ -52,6 +57,18 @@ Config = Annotated[
         help="The configuration, or the folder it is in. Else $JITCLOUD_CONFIG,"
         " else jitcloud.toml in this folder.",
         callback=_config,
+        expose_value=False,
+        show_default=False,
+        rich_help_panel=_PANEL,
+    ),
+]
+Api = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="Talk to this API, as client.toml says how to sign in. Else $JITCLOUD_API, else what"
+        " client.toml names; without any, work on this machine.",
+        callback=_api,
         expose_value=False,
         show_default=False,
         rich_help_panel=_PANEL,

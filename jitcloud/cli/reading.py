@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from jitcloud import shapes
 from jitcloud.cli import advice, say, words
+from jitcloud.cli.acting import Acting
 from jitcloud.cli.completing import entitlements
 from jitcloud.cli.exits import ExitCode
 from jitcloud.cli.options import RequestArgument
@@ -16,12 +18,8 @@ from jitcloud.cli.program import Program, program_of
 from jitcloud.controls import UNRECONCILED
 from jitcloud.durations import format_duration, parse_duration
 from jitcloud.errors import Invalid, JitError
-from jitcloud.model import Ask, Decision, Denied, Entitlement, Request, Slot, State
-from jitcloud.shapes_of_advice import of_advice
-from jitcloud.text import did_you_mean, parse_request_id, quoted
-
-if TYPE_CHECKING:  # what --help need not load
-    from jitcloud.library import Acting
+from jitcloud.model import Decision, Denied, Entitlement, Request, State
+from jitcloud.text import did_you_mean, quoted
 
 MOST = 1000
 """No page of the record is longer."""
@@ -47,14 +45,13 @@ def catalog(
     length = parse_duration(duration)
     if entitlement is not None:
         return _outlook(program, entitlement, length)
-    things: list[tuple[Entitlement, Decision | None]]
-    if program.handle is None:
+    things: Sequence[tuple[Entitlement, Decision | None]]
+    if program.is_nobody:
         with program.opened() as jitcloud:
             things = [(thing, None) for thing in jitcloud.deployment.judge.catalog]
     else:
         with program.acting() as acting:
-            judge = acting.deployment.judge
-            things = [(thing, _would_be(acting, thing, length)) for thing in judge.catalog]
+            things = acting.catalog(length)
     if program.json:
         entries = [
             {**shapes.of_entitlement(thing), "decision": said and shapes.of_decision(said)}
@@ -67,7 +64,7 @@ def catalog(
         [t.id, t.title, f"{t.cloud}/{t.environment}", t.privilege, said and words.decision(said)]
         for t, said in things
     ]
-    width = len(headings) - (program.handle is None)
+    width = len(headings) - program.is_nobody
     say.table(headings[:width], [[cell or "" for cell in row[:width]] for row in rows])
     return ExitCode.OK
 
@@ -75,9 +72,9 @@ def catalog(
 def _outlook(program: Program, entitlement: str, duration: timedelta) -> int:
     with program.acting() as acting:
         found = acting.outlook(entitlement, duration)
-    thing = found.ask.entitlement
+    thing = found.entitlement
     if program.json:
-        said = {"decision": shapes.of_decision(found.decision), **of_advice(found)}
+        said = {"decision": shapes.of_decision(found.decision), **found.advice.table}
         say.as_json({**shapes.of_entitlement(thing), **said})
         return ExitCode.OK
     say.facts(
@@ -87,9 +84,9 @@ def _outlook(program: Program, entitlement: str, duration: timedelta) -> int:
             (f"for {format_duration(duration)}", words.decision(found.decision)),
         ]
     )
-    say.facts(advice.lines(found))
+    say.facts(advice.lines(found.advice))
     if not isinstance(found.decision, Denied):
-        say.facts([("offered", advice.offers(found))])
+        say.facts([("offered", advice.offers(found.advice))])
     return ExitCode.OK
 
 
@@ -112,7 +109,7 @@ def list_(  # noqa: PLR0913, PLR0917 - each one an option
     limit: Annotated[int, typer.Option(metavar="N", help="At most so many.")] = 50,
     after: Annotated[
         str | None,
-        typer.Option(metavar="REQUEST", help="Go on after this one, the last of the page before."),
+        typer.Option(metavar="REQUEST", help="Go on after what the page before said."),
     ] = None,
 ) -> int:
     """List your requests, newest first; or those that wait for you, or are in a state."""
@@ -123,31 +120,25 @@ def list_(  # noqa: PLR0913, PLR0917 - each one an option
         raise Invalid(
             "--waiting, --to-review, --unreviewed and --state (with --after) go one at a time."
         )
-    begin = None if after is None else parse_request_id(after)
     chosen = None if state is None else _state(state)
     with program.acting() as acting:
-        deployment = acting.deployment
-        following = None
         if waiting:
-            found = deployment.broker.waiting_for(acting.caller, deployment.clock(), limit)
+            page = acting.waiting(limit)
         elif to_review:
-            found = acting.unreviewed()[:limit]
+            page = acting.to_review(limit)
         elif unreviewed:
-            found = deployment.broker.unreviewed()[:limit]
+            page = acting.unreviewed(limit)
+        elif chosen is None:
+            page = acting.mine(limit, after)
         else:
-            page = (
-                deployment.broker.mine(acting.caller, limit, begin)
-                if chosen is None
-                else deployment.ledger.store.by_state(chosen, limit, begin)
-            )
-            found, following = page.requests, page.after
-        now = deployment.clock()
+            page = acting.in_state(chosen, limit, after)
+        following, now = page.after, acting.now()
         if program.json:
-            requests = [{**shapes.of_request(r), **shapes.of_age(r, now)} for r in found]
+            requests = [{**shapes.of_request(r), **shapes.of_age(r, now)} for r in page.requests]
             say.as_json({"requests": requests, "after": following})
             return ExitCode.OK
         until = words.review_due if to_review or unreviewed else words.until
-        rows = [_row(request, acting, until(request, now)) for request in found]
+        rows = [_row(request, acting, until(request, now)) for request in page.requests]
         if rows:
             say.table(["request", "state", "when", "who", "what", "because"], rows)
         if following is not None:
@@ -159,7 +150,7 @@ def list_(  # noqa: PLR0913, PLR0917 - each one an option
 def _say_what_holds(acting: Acting) -> None:
     """Say why everything that is scheduled waits, if it does."""
     try:
-        known = acting.deployment.ledger.store.controls()
+        known = acting.controls()
     except JitError:
         return  # whoever lets somebody in will say so
     if known is not None and known.restored_at is not None:
@@ -171,31 +162,18 @@ def show(context: typer.Context, request: RequestArgument) -> int:
     program = program_of(context)
     with program.acting() as acting:
         found = acting.show(request)
-        deployment = acting.deployment
-        now, places = deployment.clock(), _places(found, acting)
+        now, troubles = acting.now(), acting.troubles(found)
         if program.json:
             told = {**shapes.of_request(found), **shapes.of_age(found, now)}
-            say.as_json({**told, "troubles": shapes.of_troubles(places)})
+            say.as_json({**told, "troubles": troubles})
         else:
-            say.facts(words.of_request(found, deployment.judge, now))
-            say.facts(words.troubles(places))
+            say.facts(words.of_request(found, acting, now))
+            say.facts(words.troubles(troubles))
     return ExitCode.OK
 
 
-def _places(request: Request, acting: Acting) -> tuple[Slot, ...]:
-    """The places of a request that is not finished: what holds there now is others' affair."""
-    if request.state.is_finished:
-        return ()
-    named = (request.places.grant, request.places.denial)
-    keys = [place.key for place in named if place is not None]
-    try:
-        return acting.deployment.ledger.store.slots(keys)
-    except JitError:
-        return ()  # a place that cannot be read hides nothing else of its request
-
-
 def _row(request: Request, acting: Acting, until: str) -> list[str]:
-    who = words.named(request.person, acting.deployment.judge.directory)
+    who = acting.named(request.person)
     thing, because = request.what, request.ask.justification
     return [request.id, request.state, until, who, thing, because]
 
@@ -206,17 +184,3 @@ def _state(text: str) -> State:
     except ValueError as exc:
         message = f"{quoted(text)} is not a state; use one of {', '.join(State)}."
         raise Invalid(f"{message}{did_you_mean(text, State)}") from exc
-
-
-def _would_be(acting: Acting, thing: Entitlement, duration: timedelta) -> Decision:
-    """What policy would say to this person, asking now, with no ticket and no incident."""
-    deployment = acting.deployment
-    now = deployment.clock()
-    ask = Ask(
-        person=acting.caller.person,
-        entitlement=thing,
-        duration=duration,
-        justification="What if?",
-        asked_at=now,
-    )
-    return deployment.judge.first(ask, None, now)

@@ -86,7 +86,7 @@ def restored(context: typer.Context, because: Reason) -> int:
     Ends go on. Say it before anything else runs on the restored record.
     """
     program = program_of(context)
-    with program.acting(to_end=True) as acting:
+    with program.operating(to_end=True) as acting:
         deployment = acting.deployment
         deployment.broker.restored(acting.caller, deployment.clock(), because)
         sentence = "Nothing is activated until `jitcloud reconcile` has finished; ends go on."

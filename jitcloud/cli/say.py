@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 
 from jitcloud.text import printable
 
@@ -33,7 +34,7 @@ def verbatim(text: str) -> None:
 
 def aside(text: str) -> None:
     """Write one line that is not the result: progress, a warning."""
-    print(printable(text), file=sys.stderr)  # noqa: T201 - printing is what this is for
+    _on_stderr(printable(text))
 
 
 def hint(text: str) -> None:
@@ -45,13 +46,19 @@ def hint(text: str) -> None:
 def error(kind: str, message: str, *, for_program: bool) -> None:
     """Say what went wrong: a sentence, or a list of them where several things did."""
     if for_program:
-        told = json.dumps({"error": {"kind": kind, "message": message}})
-        print(told, file=sys.stderr)  # noqa: T201 - printing is what this is for
+        _on_stderr(json.dumps({"error": {"kind": kind, "message": message}}))
         return
     first, *rest = message.splitlines() or [kind]
     aside(f"jitcloud: {first}")
     for further in rest:
         aside(f"  {further}")
+
+
+def _on_stderr(text: str) -> None:
+    """Write after what was written before, also where both streams lead to one file."""
+    with suppress(OSError):  # what is wrong with the output is said when all of it is written
+        sys.stdout.flush()
+    print(text, file=sys.stderr)  # noqa: T201 - printing is what this is for
 
 
 def facts(pairs: Iterable[tuple[str, str]]) -> None:

@@ -64,6 +64,9 @@ WHY = {
 }
 
 
+_MARKS = {True: "holds", False: "DOES NOT HOLD", None: "was not checked here"}
+
+
 def of(trail: Trail, extensions: Sequence[Trail] = ()) -> Iterator[str]:
     """Tell a trail line by line; what was asked to extend it stands where it happened."""
     lines = [("", line, holds) for line, holds in trail.lines]
@@ -85,7 +88,7 @@ def told(line: Sealed, *, holds: bool | None) -> str:
     event = line.event
     parts = [f"{event.seq}.", short(event.at), f"{actor(event.actor)}:", what(event.what)]
     if line.signature is not None:
-        mark = "holds" if holds else "DOES NOT HOLD"
+        mark = _MARKS[holds]
         parts.append(f"[signature of {line.signature.key} {mark}]")
     elif holds is False:
         parts.append("[NOT SIGNED]")

@@ -9,23 +9,21 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from jitcloud import shapes
 from jitcloud.cli import environment, say
+from jitcloud.cli.acting import Acting
 from jitcloud.cli.exits import ExitCode
 from jitcloud.cli.options import RequestArgument
 from jitcloud.cli.program import Program, program_of
-from jitcloud.errors import Invalid, Refused
-from jitcloud.model import Credentials, Request, RequestId, State
+from jitcloud.errors import Invalid
+from jitcloud.model import Credentials, RequestId
 from jitcloud.text import parse_request_id, printable
 
-if TYPE_CHECKING:  # what --help need not load
-    from jitcloud.library import Acting
-
-TOO_SOON = frozenset({State.SCHEDULED, State.ACTIVATING})
+_REGION = frozenset({"AWS_REGION", "AWS_DEFAULT_REGION"})
 
 _PASSED_ON = (signal.SIGTERM, signal.SIGHUP)
 
@@ -65,7 +63,7 @@ def credentials(
     _warn_whoever_looks()
     with program.acting() as acting:
         if wanted is Format.PROCESS:
-            found = _issued(acting, name) if no_cache else _kept_or_new(program, acting, name)
+            found = _issued(acting, name) if no_cache else _kept_or_new(acting, name)
             say.as_json(shapes.of_process(found))
         elif wanted is Format.JSON:
             say.as_json(shapes.of_credentials(name, _issued(acting, name)))
@@ -108,8 +106,8 @@ def exec_(
         variables = _variables(program, acting, _issued(acting, name))
         code = _run(program, command, environment.child(program.environment, variables))
         if give_back:
-            program.kept(acting.deployment).forget(name)
-            acting.give_back(name)
+            acting.kept.forget(name)
+            acting.give_back(name, "")
     return code
 
 
@@ -122,44 +120,25 @@ def _warn_whoever_looks() -> None:
 
 
 def _issued(acting: Acting, name: RequestId) -> Credentials:
-    _hasten(acting, name)
+    acting.ready(name)
     return acting.credentials(name)
 
 
-def _hasten(acting: Acting, name: RequestId) -> Request:
-    """Do now what the sweep would do soon: a start may have come since it last ran."""
-    request = acting.show(name)
-    if request.ask.extends is not None and request.person == acting.caller.person:
-        raise Refused(
-            f"Request {name} has no access of its own: it asks to extend request"
-            f" {request.ask.extends}, so use that one."
-        )
-    return acting.deployment.advance.wake(name) if request.state in TOO_SOON else request
-
-
-def _kept_or_new(program: Program, acting: Acting, name: RequestId) -> Credentials:
+def _kept_or_new(acting: Acting, name: RequestId) -> Credentials:
     """Return the set in the keyring, if the record still says yes to it; else a new one."""
-    deployment, kept = acting.deployment, program.kept(acting.deployment)
-    request, now = _hasten(acting, name), deployment.clock()
-    if request.state is State.ACTIVE:
-        request = deployment.ledger.verified(name, now)
-    person = deployment.judge.directory.person(acting.caller.person)
-    found = None if person.disabled else kept.take(request, person.id, now)
+    grant = acting.holder(acting.ready(name))
+    found = None if grant is None else acting.kept.take(grant, acting.now())
     if found is not None:
         return found
     made = acting.credentials(name)
-    kept.keep(name, made)
+    acting.kept.keep(name, made)
     return made
 
 
 def _variables(program: Program, acting: Acting, made: Credentials) -> dict[str, str]:
-    settings = acting.deployment.settings.aws
-    told: dict[str, str] = {}
-    if settings is not None:
-        if not {"AWS_REGION", "AWS_DEFAULT_REGION"} & set(program.environment):
-            told |= {"AWS_REGION": settings.region, "AWS_DEFAULT_REGION": settings.region}
-        if settings.endpoint_url is not None:
-            told["AWS_ENDPOINT_URL"] = settings.endpoint_url  # an emulator, which made them
+    told = acting.places_of_use()
+    if _REGION & set(program.environment):
+        told = {name: value for name, value in told.items() if name not in _REGION}
     return environment.variables(made, told)
 
 

@@ -6,16 +6,13 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from jitcloud.cli import say, words
+from jitcloud.cli.acting import Acting
 from jitcloud.cli.program import Program
 from jitcloud.errors import Unavailable
 from jitcloud.model import Request, State
 from jitcloud.text import printable
-
-if TYPE_CHECKING:  # what --help need not load
-    from jitcloud.library import Acting
 
 WAITING = frozenset({State.PENDING, State.SCHEDULED, State.ACTIVATING})
 
@@ -29,14 +26,13 @@ class Interrupted(Exception):
 
 def until_decided(acting: Acting, request: Request, program: Program) -> Request:
     """Wait until a request is active or can no longer become so; return it as it then stands."""
-    deployment = acting.deployment
     with _shown(quiet=program.json) as show:
         try:
             while request.state in WAITING:
-                show(_status(request, acting, deployment.clock()))
+                show(_status(request, acting, acting.now()))
                 program.sleep(POLL)
                 try:
-                    request = deployment.advance.wake(request.id)
+                    request = acting.later(request.id)
                 except Unavailable as exc:
                     show(str(exc))  # it is free again soon, and nothing was changed
         except KeyboardInterrupt as exc:
@@ -48,7 +44,7 @@ def until_decided(acting: Acting, request: Request, program: Program) -> Request
 
 
 def _status(request: Request, acting: Acting, now: datetime) -> str:
-    waits = words.waiting(request, acting.deployment.judge, now)
+    waits = words.waiting(request, acting, now)
     return f"{request.state}, waits for {waits} · {words.until(request, now)}"
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from jitcloud import overdue
+from jitcloud.cli.knowing import Knowing
 from jitcloud.cli.times import away, lasting, short, when
 from jitcloud.controls import UNRECONCILED
 from jitcloud.durations import format_duration
-from jitcloud.errors import JitError
 from jitcloud.model import (
     Activate,
     Approval,
@@ -23,17 +22,12 @@ from jitcloud.model import (
     Guarantee,
     Need,
     NeedsApproval,
-    PersonId,
     Request,
-    Reviewed,
-    Slot,
     Stage,
     State,
 )
-from jitcloud.ports import Directory
 
-if TYPE_CHECKING:  # what --help need not load
-    from jitcloud.judge import Judge
+FOUND = {True: ", rightly broken", False: ", wrongly broken"}
 
 HELD_BY = {
     Guarantee.CLOUD: "the cloud itself, even if jitcloud is dead",
@@ -48,14 +42,6 @@ KNOWN_BY = {
     Evidence.ATTESTED: "somebody answers for it by name, and no cloud was seen to say so",
     Evidence.CLOUD_DEADLINE: "the deadline that the cloud itself enforces has passed",
 }
-
-
-def named(person: PersonId, directory: Directory) -> str:
-    """Write a person's name with their id; the id alone where the directory knows no name."""
-    try:
-        return f"{directory.person(person).name} ({person})"
-    except JitError:
-        return str(person)  # gone since, or the directory is broken: not what was asked about
 
 
 def approval(what: Approval) -> str:
@@ -90,33 +76,23 @@ def decision(what: Decision) -> str:
             return f"no: {' '.join(what.because)}{by(what.rules)}"
 
 
-def waiting(request: Request, judge: Judge, now: datetime) -> str:
+def waiting(request: Request, knowing: Knowing, now: datetime) -> str:
     """Write what an unfinished request waits for."""
     match request.state:
         case State.PENDING if isinstance(request.decision, NeedsApproval):
-            missing = judge.outstanding(request, request.decision, request.votes, now)
+            missing = knowing.waits(request, now)
             return "its votes to be judged" if missing is None else stage(missing.wanted)
         case State.PENDING:
             return "policy"
         case State.SCHEDULED if (request.ask.start or now) > now:
             return "its start"
         case State.SCHEDULED | State.ACTIVATING:
-            held = _stopped(request, judge)
+            held = knowing.stopped(request)
             return "activations to go on" if held else "the cloud to let you in"
         case State.ENDING:
             return "the cloud to show that access is gone"
         case _:
             return ""
-
-
-def _stopped(request: Request, judge: Judge) -> str:
-    """Say which brake keeps a request waiting, if one does."""
-    if request.state is not State.SCHEDULED:
-        return ""
-    try:
-        return judge.stopped(request.ask)
-    except JitError:
-        return ""  # a trail that does not hold: whoever lets it in will say so
 
 
 def restored(controls: Controls | None, now: datetime) -> Iterator[tuple[str, str]]:
@@ -159,18 +135,18 @@ def next_steps(request: Request) -> Iterator[str]:
         yield f"Write down what you do; whoever reviews it says: jitcloud review {request.id}"
 
 
-def of_request(request: Request, judge: Judge, now: datetime) -> Iterator[tuple[str, str]]:
+def of_request(request: Request, knowing: Knowing, now: datetime) -> Iterator[tuple[str, str]]:
     """Yield what is known of a request, a label and a text each."""
     ask, thing = request.ask, request.entitlement
     yield "request", request.id
     yield "state", f"{request.state}{f': {request.reason}' if request.reason else ''}"
-    waits = waiting(request, judge, now)
+    waits = waiting(request, knowing, now)
     if waits:
         yield "waits for", waits
-    if stop := _stopped(request, judge):
+    if stop := knowing.stopped(request):
         yield "stopped", stop
     yield from _late(request, now)
-    yield "who", named(request.person, judge.directory)
+    yield "who", knowing.named(request.person)
     yield "what", f"{request.what}: {thing.title} ({thing.privilege} in {thing.environment})"
     yield "for", f"{format_duration(ask.duration)}{'' if ask.extends is None else ' in all'}"
     if ask.extends is not None:
@@ -188,8 +164,8 @@ def of_request(request: Request, judge: Judge, now: datetime) -> Iterator[tuple[
         yield "policy", decision(request.decision)
     for vote in request.votes:
         because = f": {vote.reason}" if vote.reason else ""
-        yield "yes", f"{named(vote.by, judge.directory)} {away(vote.at, now)}{because}"
-    yield from _review(request, judge, now)
+        yield "yes", f"{knowing.named(vote.by)} {away(vote.at, now)}{because}"
+    yield from _review(request, knowing, now)
     yield from _ends(request, now)
 
 
@@ -206,12 +182,11 @@ def _late(request: Request, now: datetime) -> Iterator[tuple[str, str]]:
         yield "exposed", f"the place is empty; what was made of it works until {when(dead_by, now)}"
 
 
-def troubles(places: Iterable[Slot]) -> Iterator[tuple[str, str]]:
-    """Yield what clouds said last of the places of a request, where they did not agree."""
-    for slot in places:
-        if slot.trouble:
-            times = f"{slot.attempts} {'try' if slot.attempts == 1 else 'tries'}"
-            yield "trouble", f"{slot.trouble} ({times})"
+def troubles(told: Iterable[Mapping[str, object]]) -> Iterator[tuple[str, str]]:
+    """Yield what clouds said last of the places of a request; see ``shapes.of_troubles``."""
+    for each in told:
+        times = f"{each['attempts']} {'try' if each['attempts'] == 1 else 'tries'}"
+        yield "trouble", f"{each['message']} ({times})"
 
 
 def review_due(request: Request, now: datetime) -> str:
@@ -221,24 +196,15 @@ def review_due(request: Request, now: datetime) -> str:
     return f"{'missed' if request.review_missed else 'due'} {away(request.review_by, now)}"
 
 
-def _review(request: Request, judge: Judge, now: datetime) -> Iterator[tuple[str, str]]:
-    found = _found(request, judge) if request.reviews else {}
+def _review(request: Request, knowing: Knowing, now: datetime) -> Iterator[tuple[str, str]]:
+    found = knowing.found(request) if request.reviews else {}
     for seen in request.reviews:
-        who = f"{named(seen.by, judge.directory)} {away(seen.at, now)}"
-        yield "reviewed", f"{who}{found.get(seen.by, '')}: {seen.reason}"
+        who = f"{knowing.named(seen.by)} {away(seen.at, now)}"
+        fine = found.get(seen.by)
+        yield "reviewed", f"{who}{'' if fine is None else FOUND[fine]}: {seen.reason}"
     if request.review_by is not None:
         missed = ", and it is missed" if request.review_missed else ""
         yield "review", f"due {when(request.review_by, now)}{missed}"
-
-
-def _found(request: Request, judge: Judge) -> dict[PersonId, str]:
-    """What each reviewer found: the trail alone knows."""
-    trail = () if judge.ledger is None else judge.ledger.store.events(request.id)
-    return {
-        what.by: ", rightly broken" if what.fine else ", wrongly broken"
-        for what in (line.event.what for line in trail)
-        if isinstance(what, Reviewed)
-    }
 
 
 def _ends(request: Request, now: datetime) -> Iterator[tuple[str, str]]:

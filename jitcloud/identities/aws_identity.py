@@ -100,10 +100,11 @@ class AwsIdentities:
         call = presigned.parse(presented.text)
         self._check(call, now)
         sha256 = hashlib.sha256(presented.text.encode()).hexdigest()
-        answered = self._remembered(sha256, now)
+        answered = self._remembered(sha256)
         if answered is None:
             answered = self._asked(call)
-            self._remember(sha256, _Known(answered=answered, until=call.signed_at + OLDEST), now)
+            until = call.signed_at + OLDEST + SKEW
+            self._remember(sha256, _Known(answered=answered, until=until), now)
         handles = aws_principals.handles(
             answered,
             partition=_partition(call.region)[0],
@@ -139,10 +140,11 @@ class AwsIdentities:
             raise _refused(answer)
         return answered
 
-    def _remembered(self, sha256: str, now: datetime) -> Answered | None:
+    def _remembered(self, sha256: str) -> Answered | None:
+        """Who has signed this call, if that is known: whether it counts still was checked."""
         with self._lock:
             known = self._known.get(sha256)
-        return known.answered if known is not None and now < known.until else None
+        return None if known is None else known.answered
 
     def _remember(self, sha256: str, known: _Known, now: datetime) -> None:
         with self._lock:

@@ -69,7 +69,7 @@ def replace_text(path: Path, text: str) -> None:
         raise
 
 
-def _rules(name: str, text: str) -> list[Rule]:
+def _rules(name: str, text: str) -> tuple[Rule, ...]:
     rules, wrong = parse(name, text)
     if wrong and not rules:
         raise Misconfigured("\n".join(map(str, wrong)))

@@ -79,12 +79,7 @@ class Known:
 
 def named(rules: Iterable[Rule], kind: str) -> frozenset[str]:
     """Return the ids of every entity of a kind that a rule names."""
-    return frozenset(
-        found.id
-        for rule in rules
-        for found in pst.entity_uids(rule.cedar)
-        if str(found.type) == kind
-    )
+    return frozenset(found.id for rule in rules for found in rule.names if str(found.type) == kind)
 
 
 def _listed(name: str, known: Iterable[str], what: str, where: str) -> str | None:

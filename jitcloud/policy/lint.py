@@ -82,7 +82,7 @@ def _complaints(rule: Rule, known: Known) -> Iterator[str]:
     yield from _about_id(rule)
     yield from _about_action(rule)
     yield from notes.complaints(rule, known)
-    for uid in sorted(pst.entity_uids(rule.cedar), key=str):
+    for uid in sorted(rule.names, key=str):
         complaint = known.complaint(uid)
         if complaint is not None:
             yield complaint

@@ -6,8 +6,8 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
 from importlib import resources
 from pathlib import Path
 
@@ -60,6 +60,8 @@ class Rule:
     id: RuleId
     """As its ``@id`` says; empty where it has none, which the linter refuses."""
     cedar: pst.Template
+    names: frozenset[pst.EntityUid] = field(repr=False)
+    """Every entity that it names."""
 
     @property
     def annotations(self) -> Mapping[str, str]:
@@ -135,13 +137,14 @@ def read_folder(folder: Path) -> dict[str, str]:
     return texts
 
 
-def parse(file: str, text: str) -> tuple[list[Rule], list[Finding]]:
+@lru_cache(maxsize=64)  # a folder is read anew when one of its files has changed
+def parse(file: str, text: str) -> tuple[tuple[Rule, ...], tuple[Finding, ...]]:
     """Read the rules of one file, whole by itself, and let Cedar check them against the schema."""
     hidden = _hidden(file, text)
     if hidden is not None:
-        return [], [hidden]
+        return (), (hidden,)
     statements = list(_statements(text))
-    unfit = [
+    unfit = tuple(
         Finding(
             file=file,
             line=statement.line,
@@ -150,13 +153,13 @@ def parse(file: str, text: str) -> tuple[list[Rule], list[Finding]]:
         )
         for statement in statements
         if statement.deepest > _DEEPEST or statement.operators > _MOST_OPERATORS
-    ]
+    )
     if unfit:
-        return [], unfit
+        return (), unfit
     try:
         nodes = cedarpy.PolicySet.from_str(text).to_pst()
     except ValueError as exc:
-        return [], [_unparsed(file, statements, exc)]
+        return (), (_unparsed(file, statements, exc),)
     # Cedar numbers rules and templates alike, in the order of the text: policy0, policy1, …
     found = {**nodes.static_policies, **nodes.templates}
     nodes_in_order = [found[f"policy{number}"] for number in range(len(found))]
@@ -166,6 +169,7 @@ def parse(file: str, text: str) -> tuple[list[Rule], list[Finding]]:
             line=statement.line,
             id=RuleId(node.annotations.get("id", "")),
             cedar=node,
+            names=pst.entity_uids(node),
         )
         for statement, node in zip(statements, nodes_in_order, strict=True)
     ]
@@ -179,7 +183,7 @@ def parse(file: str, text: str) -> tuple[list[Rule], list[Finding]]:
         rules[_number(error.policy_id)].finding(f"{printable(_ABOUT_RULE.sub('', error.error))}.")
         for error in cedarpy.validate_policies(text, schema()).errors
     ]
-    return rules, wrong
+    return tuple(rules), tuple(wrong)
 
 
 def _number(policy_id: str) -> int:

@@ -49,7 +49,6 @@ AT_ONCE = 130
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 """The last one where a terminal is closed."""
 
-
 Listening = Callable[[str, Callable[[], None]], None]
 """Hears the URL once calls are taken there, and is handed what asks it to stop."""
 
@@ -71,37 +70,43 @@ class Serving:
 
         Raises ``Misconfigured`` before anything is served.
         """
-        settings, host = self._settings()
+        how = self._how()
         current = Current(self.path, self.clock, Answering)
-        with contextlib.closing(current), listening_at(host, self.port) as listener:
-            run = _Run(current=current, settings=settings[0], is_whole=settings[1])
-            return run.until_stopped(listener, self.clock, self.listening)
+        with contextlib.closing(current), listening_at(how.host, self.port) as listener:
+            return _Run(current=current, how=how).until_stopped(
+                listener, self.clock, self.listening
+            )
 
-    def _settings(self) -> tuple[tuple[ServeSettings, bool], str]:
-        """How to serve, whether all of it could be read, and where to listen."""
+    def _how(self) -> _How:
         file = self.path / FILE if self.path.is_dir() else self.path
         try:
-            settings, is_whole = read_serve(file), True
+            settings = read_serve(file)
         except Misconfigured as exc:
-            # No mistake there may keep the sweep from ending access: who may call is what it says.
+            # Ends do not wait for it. Who may call is what it would say, so nobody does from afar.
             logs.event("broken", level=logging.ERROR, why=str(exc))
-            settings, is_whole = ServeSettings(), False
-        if is_loopback(self.host) or settings.behind_proxy:
-            return (settings, is_whole), self.host
-        if is_whole:
+            host = self.host if is_loopback(self.host) else "127.0.0.1"
+            return _How(settings=ServeSettings(), host=host, is_whole=False)
+        if not (is_loopback(self.host) or settings.behind_proxy):
             raise Misconfigured(
                 f"{quoted(self.host)} can be reached from elsewhere, and this speaks no TLS: put a"
                 " reverse proxy before it and say behind_proxy = true under [serve], or leave"
                 " --host out."
             )
-        return (settings, is_whole), "127.0.0.1"
+        return _How(settings=settings, host=self.host, is_whole=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _How:
+    settings: ServeSettings
+    host: str
+    is_whole: bool
+    """Whether the settings are those that were written down."""
 
 
 @dataclass(kw_only=True)
 class _Run:
     current: Current[Answering]
-    settings: ServeSettings
-    is_whole: bool
+    how: _How
     stop: threading.Event = field(default_factory=threading.Event)
     pulse: Pulse = field(default_factory=lambda: Pulse(time.monotonic))
     figures: Figures = field(default_factory=Figures)
@@ -110,14 +115,15 @@ class _Run:
 
     def until_stopped(self, listener: socket.socket, clock: Clock, listening: Listening) -> int:
         workers: list[Sweeper | Comparer] = [Sweeper(self.current, self.pulse, self.stop)]
-        if self.settings.reconcile is not None:
-            workers.append(Comparer(self.current, self.settings.reconcile, self.stop))
+        every = self.how.settings.reconcile
+        if every is not None:
+            workers.append(Comparer(self.current, every, self.stop))
         pools = answers, looks = _Pool(THREADS, "answer"), _Pool(LOOKS, "look")
         api = Asgi(
             resolver(self.current),
             threads=answers,
             clock=clock,
-            behind_proxy=self.settings.behind_proxy,
+            behind_proxy=self.how.settings.behind_proxy,
             served=self.figures.served,
         )
         server = Server(configured(self._application(api, looks)))
@@ -142,11 +148,11 @@ class _Run:
         return Probes(
             api=api,
             current=self.current,
-            health=Health(self.current, self.pulse, self.stop, is_whole=self.is_whole),
+            health=Health(self.current, self.pulse, self.stop, is_whole=self.how.is_whole),
             figures=self.figures,
             pulse=self.pulse,
             looks=looks,
-            metrics_for=self.settings.metrics,
+            metrics_for=self.how.settings.metrics,
         )
 
     @contextlib.contextmanager

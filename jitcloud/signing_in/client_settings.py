@@ -87,6 +87,10 @@ class ApiSettings(BaseModel):
         str | None, _written(_REGION, "write the name of an AWS region, such as eu-central-1")
     ] = None
     """Of the STS that vouches for somebody; where it is not given, that of the profile."""
+    gateway_region: Annotated[
+        str | None, _written(_REGION, "write the name of an AWS region, such as eu-central-1")
+    ] = None
+    """Of the API Gateway before the API, for which calls are signed (``AWS_IAM``)."""
     profile: str | None = None
     """Of the AWS configuration; where it is not given, whatever the SDK finds."""
 
@@ -113,7 +117,7 @@ class ApiSettings(BaseModel):
 
 _KEYS: Mapping[str, tuple[set[str], tuple[str, ...]]] = {
     "oidc": ({"issuer", "client_id", "scopes", "redirect_port"}, ("issuer", "client_id")),
-    "aws": ({"audience", "region", "profile"}, ("audience",)),
+    "aws": ({"audience", "region", "gateway_region", "profile"}, ("audience",)),
 }
 
 

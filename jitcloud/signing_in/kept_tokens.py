@@ -11,7 +11,7 @@ from jitcloud.errors import Misconfigured
 from jitcloud.signing_in.token_endpoint import Client
 
 if TYPE_CHECKING:
-    from jitcloud.cli.system_keyring import Keyring
+    from jitcloud.system_keyring import Keyring
 
 SERVICE = "jitcloud"
 

@@ -12,7 +12,7 @@ from jitcloud.signing_in.one_at_a_time import folder
 from jitcloud.signing_in.session import OidcSession
 
 if TYPE_CHECKING:
-    from jitcloud.cli.system_keyring import Keyring
+    from jitcloud.system_keyring import Keyring
 
 
 def oidc_session(

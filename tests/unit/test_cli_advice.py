@@ -106,6 +106,7 @@ def test_json_of_it_has_the_documented_shape(staged: CliWorld) -> None:
             "people": [{"id": "ben", "name": "Ben"}, {"id": "caro", "name": "Caro"}],
             "joining_after": 1800,
             "joining": dora,
+            "escalates_to": "platform",
         },
         {
             "stage": 1,
@@ -113,6 +114,7 @@ def test_json_of_it_has_the_documented_shape(staged: CliWorld) -> None:
             "people": [{"id": "emil", "name": "[bold]Emil"}],
             "joining_after": 1800,
             "joining": dora,
+            "escalates_to": "platform",
         },
     ]
     assert (told["reviewers"], told["hearing"], told["hints"]) == ([], [], [])
@@ -253,6 +255,7 @@ def test_json_of_one_entry_has_the_documented_shape(cli: CliWorld) -> None:
                 "people": [{"id": "ben", "name": "Ben"}, {"id": "caro", "name": "Caro"}],
                 "joining_after": None,
                 "joining": [],
+                "escalates_to": None,
             }
         ],
         "reviewers": [],

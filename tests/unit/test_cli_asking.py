@@ -118,6 +118,7 @@ def test_json_of_a_request_has_the_documented_shape(cli: CliWorld) -> None:
                 "people": [{"id": "ben", "name": "Ben"}, {"id": "caro", "name": "Caro"}],
                 "joining_after": None,
                 "joining": [],
+                "escalates_to": None,
             }
         ],
         "reviewers": [],

@@ -490,6 +490,7 @@ def test_an_explanation_as_json(cli: CliWorld) -> None:
             "people": [{"id": "caro", "name": "Caro"}],
             "joining_after": None,
             "joining": [],
+            "escalates_to": None,
         }
     ]
     assert (shown["break_glass"], shown["reviewers"], shown["hearing"]) == (False, [], [])

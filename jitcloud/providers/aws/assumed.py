@@ -12,6 +12,8 @@ from botocore.credentials import (
 )
 from botocore.session import Session
 
+from jitcloud.providers.aws.sdk_data import boto3_session
+
 Fetch = Callable[[], Mapping[str, str]]
 """Returns ``access_key``, ``secret_key``, ``token`` and ``expiry_time``."""
 
@@ -31,4 +33,4 @@ def session_with(fetch: Fetch) -> boto3.Session:
     """A session that has these credentials and looks for no others."""
     session = Session()
     session.register_component("credential_provider", CredentialResolver([_Provider(fetch)]))
-    return boto3.Session(botocore_session=session)
+    return boto3_session(session)

@@ -60,18 +60,9 @@ def presented(session: Session, audience: str, region: str | None, now: datetime
         )
     try:
         endpoint = _endpoint(session, region)
-        credentials = session.get_credentials()
-        frozen = None if credentials is None else credentials.get_frozen_credentials()
     except sdk.BotoCoreError as exc:
-        raise Unauthenticated(
-            f"AWS credentials cannot be had ({printable(str(exc)).rstrip('.')}); sign in to AWS"
-            " again, such as with aws sso login."
-        ) from None
-    if frozen is None:
-        raise Unauthenticated(
-            "There are no AWS credentials here; sign in to AWS, such as with aws sso login, or name"
-            " a profile."
-        )
+        raise _not_had(exc) from None
+    frozen = credentials_of(session)
     request = AWSRequest("GET", f"{endpoint}/?{_QUERY}", headers={HEADER: audience})
     _Presigning(frozen, region, now).add_auth(request)
     text = base64.urlsafe_b64encode(str(request.url).encode()).rstrip(b"=").decode()
@@ -80,6 +71,28 @@ def presented(session: Session, audience: str, region: str | None, now: datetime
             "The AWS session's token is too long for a header; use a role session with fewer tags."
         )
     return Presented(kind="aws", text=text)
+
+
+def credentials_of(session: Session) -> ReadOnlyCredentials:
+    """The person's own credentials. Raises ``Unauthenticated`` where there are none."""
+    try:
+        credentials = session.get_credentials()
+        frozen = None if credentials is None else credentials.get_frozen_credentials()
+    except sdk.BotoCoreError as exc:
+        raise _not_had(exc) from None
+    if frozen is None:
+        raise Unauthenticated(
+            "There are no AWS credentials here; sign in to AWS, such as with aws sso login, or name"
+            " a profile."
+        )
+    return frozen
+
+
+def _not_had(exc: sdk.BotoCoreError) -> Unauthenticated:
+    return Unauthenticated(
+        f"AWS credentials cannot be had ({printable(str(exc)).rstrip('.')}); sign in to AWS"
+        " again, such as with aws sso login."
+    )
 
 
 def _endpoint(session: Session, region: str) -> str:

@@ -17,10 +17,12 @@ import boto3
 from botocore import exceptions as sdk
 from botocore.config import Config
 from botocore.parsers import ResponseParserError
+from botocore.session import Session
 
 from jitcloud.errors import CloudRefused, OutcomeUnknown, Throttled
 from jitcloud.ports import Clock
 from jitcloud.providers.aws.assumed import session_with
+from jitcloud.providers.aws.sdk_data import boto3_session
 from jitcloud.providers.aws.skew import ClockWatch
 from jitcloud.providers.aws.target import parse_arn
 from jitcloud.text import printable
@@ -164,7 +166,7 @@ class Clients:
         if through not in self._sessions:
             with translated("the broker's own credentials"):
                 made = (
-                    boto3.Session(profile_name=self._profile)
+                    boto3_session(Session(profile=self._profile))
                     if through is None
                     else session_with(partial(self._assume, through))
                 )

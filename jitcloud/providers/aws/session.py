@@ -10,6 +10,7 @@ from botocore.credentials import CredentialProvider, CredentialResolver, Refresh
 from botocore.session import Session
 
 from jitcloud.model import Credentials
+from jitcloud.providers.aws.sdk_data import boto3_session
 
 RENEW = timedelta(minutes=1)
 """How long before a set runs out a new one is asked for.
@@ -40,7 +41,7 @@ def refreshing_session(
 
     session = Session()
     session.register_component("credential_provider", CredentialResolver([_Granted(fetch)]))
-    return boto3.Session(botocore_session=session, region_name=region)
+    return boto3_session(session, region)
 
 
 class _Granted(CredentialProvider):
