@@ -50,8 +50,7 @@ class RemoteWorld(CliWorld):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.write("policy/rules.cedar", POLICY + GLASS + BRAKES)
-        self.write("catalog.toml", CATALOG + BOUND)
+        furnish(self)
         self.browser = Browser()
 
     def settle(self, url: str) -> None:
@@ -110,6 +109,12 @@ class RemoteWorld(CliWorld):
         """Ask by the API; return the request as JSON."""
         because = ("--for", "30m", "--because", "testing", "--json")
         return self.there("request", what, *because, *more, by=by).json
+
+
+def furnish(world: CliWorld) -> None:
+    """Write the files that a deployment of these tests has."""
+    world.write("policy/rules.cedar", POLICY + GLASS + BRAKES)
+    world.write("catalog.toml", CATALOG + BOUND)
 
 
 def world_in(
