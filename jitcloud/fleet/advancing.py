@@ -20,8 +20,8 @@ from jitcloud.ahead import Handed
 from jitcloud.clock import utc_now
 from jitcloud.config import Deployment
 from jitcloud.due import Due, Wake
-from jitcloud.errors import Invalid, Unavailable
-from jitcloud.fleet.environment import Context, Kept, folder, give_up, variable
+from jitcloud.errors import Invalid, Misconfigured, Unavailable
+from jitcloud.fleet.environment import Context, Kept, folder, give_up, secrets, variable
 from jitcloud.observing import logs
 from jitcloud.ports import Queue
 from jitcloud.queues import sqs
@@ -95,8 +95,15 @@ def wake_one(deployment: Deployment, wake: Wake) -> tuple[str, ...]:
 
 def made() -> Advancing:
     """Put it together from the environment. Opens no connection."""
-    deployment = Kept(
-        lambda: config.load_to_end(folder(), utc_now, signs=False), lambda each: not each.broken
-    )
+    deployment = Kept(_opened, lambda each: not each.broken)
     queue = sqs.SqsQueue(boto3.client("sqs", config=sqs.CONFIG), variable("JITCLOUD_QUEUE"))
     return Advancing(deployment=deployment, queue=queue)
+
+
+def _opened() -> Deployment:
+    # What cannot be had of secrets must keep no access alive: an end needs none of them.
+    try:
+        secrets()
+    except Misconfigured as exc:
+        logs.event("broken", level=logging.ERROR, why=str(exc))
+    return config.load_to_end(folder(), utc_now, signs=False)

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.session import get_session
 
 from jitcloud.clock import utc_now
 from jitcloud.errors import Misconfigured
+from jitcloud.queues.sqs import said
 
 T = TypeVar("T")
+
+_CONFIG = Config(connect_timeout=1.5, read_timeout=5, retries={"total_max_attempts": 3})
+
+_VARIABLE = re.compile(r"(?!AWS_|JITCLOUD_|PYTHON|LD_|PATH$)[A-Z_][A-Z0-9_]{0,63}")
+"""Variables that a secret may set: none that makes this function another one."""
 
 
 class Context(Protocol):
@@ -38,6 +50,38 @@ def variable(name: str) -> str:
 def folder() -> Path:
     """Return where the deployment's configuration is. Raises ``Misconfigured``."""
     return Path(variable("JITCLOUD_CONFIG"))
+
+
+def secrets() -> None:
+    """Set the variables that hold secrets, as the secret says that JITCLOUD_SECRETS names.
+
+    Nothing where it names none. Raises ``Misconfigured``, and quotes nothing of what it read.
+    """
+    arn = os.environ.get("JITCLOUD_SECRETS", "")
+    if not arn:
+        return
+    client: Any = get_session().create_client(
+        "secretsmanager", region_name=arn.split(":")[3], config=_CONFIG
+    )
+    try:
+        text = client.get_secret_value(SecretId=arn)["SecretString"]
+    except (ClientError, BotoCoreError, KeyError) as exc:
+        raise Misconfigured(
+            f"The secret that JITCLOUD_SECRETS names cannot be read ({said(exc)}): see that it is"
+            " there, holds text, and that this function's role may read it."
+        ) from None
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or not all(
+        _VARIABLE.fullmatch(name) and isinstance(held, str) for name, held in found.items()
+    ):
+        raise Misconfigured(
+            "The secret that JITCLOUD_SECRETS names is not understood: write JSON there, names of"
+            ' variables in capitals and what each holds, such as {"JIRA_TOKEN": "…"}.'
+        )
+    os.environ.update(found)
 
 
 def give_up(context: Context, spare: timedelta) -> datetime:

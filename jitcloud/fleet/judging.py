@@ -14,7 +14,7 @@ from jitcloud.api.judging import ISSUE, JUDGE, Judging
 from jitcloud.clock import utc_now
 from jitcloud.config import Deployment
 from jitcloud.errors import Misconfigured
-from jitcloud.fleet.environment import folder, variable
+from jitcloud.fleet.environment import folder, secrets, variable
 from jitcloud.model import BROKER
 from jitcloud.providers.aws.invoke import Invoker
 
@@ -23,7 +23,8 @@ LOOKS_WITHIN = 8.0
 
 
 def judge() -> Judging:
-    """Put the judge together from the environment. Opens no connection."""
+    """Put the judge together from the environment. Connects to nothing but Secrets Manager."""
+    secrets()
     look = Invoker(variable("JITCLOUD_LOOK"), LOOKS_WITHIN)
     return _judging(config.load_to_end(folder(), utc_now, ask=look), JUDGE)
 

@@ -16,7 +16,7 @@ from typing import Any
 from jitcloud import adapters, metrics
 from jitcloud.clock import utc_now
 from jitcloud.errors import Conflict, JitError
-from jitcloud.fleet.environment import Context, folder, give_up
+from jitcloud.fleet.environment import Context, folder, give_up, secrets
 from jitcloud.model import RequestId, Sealed
 from jitcloud.observing import emf, logs, measures
 from jitcloud.outbox import publish_due
@@ -54,9 +54,9 @@ class Publishing:
         for record in records:
             try:
                 found += self._measured(record)
-            except JitError as exc:
+            except Exception as exc:  # noqa: BLE001 - one record must not keep others from it
                 # What cannot be read is for `audit verify`; the record itself grants nothing on it.
-                logs.event("unmeasured", level=logging.WARNING, why=str(exc))
+                logs.event("unmeasured", level=logging.WARNING, error=exc)
         emf.write(sys.stdout, now, *found)
 
     def pass_on(self, context: Context) -> dict[str, object]:
@@ -124,6 +124,7 @@ class Publishing:
 
 def made() -> Publishing:
     """Put it together from the environment: neither policy, nor catalog, nor clouds, nor a key."""
+    secrets()
     here = folder()
     settings = read_settings(here / FILE)
     store = adapters.store_of(settings, here)

@@ -23,6 +23,16 @@ def _table(*things: str) -> set[Grant]:
     return {Grant(action, thing) for action in READS | WRITES for thing in things}
 
 
+def _some(*items: str, indexes: str = "") -> set[Grant]:
+    """Reading the table, and writing some of its items."""
+    things = ["Table.Arn", *([indexes] if indexes else [])]
+    reads = {Grant(action, thing) for action in READS for thing in things}
+    return reads | {Grant(action, "Table.Arn", ",".join(items)) for action in WRITES}
+
+
+_SECRET = Grant("secretsmanager:GetSecretValue", "SecretArn", "HasSecret")
+
+
 _VERIFY = Grant("kms:GetPublicKey", "SigningKey.Arn")
 _INDEXES = "${Table.Arn}/index/*"
 _DUE = "${Table.Arn}/index/due"
@@ -30,11 +40,16 @@ _DUE = "${Table.Arn}/index/due"
 RIGHTS: Mapping[str, set[Grant]] = {
     "Request": {Grant("lambda:InvokeFunction", "Judge.Arn")},
     "Approve": {Grant("lambda:InvokeFunction", "Judge.Arn")},
-    "Judge": {*_table("Table.Arn", _INDEXES), Grant("lambda:InvokeFunction", "Look.Arn")},
+    "Judge": {
+        *_table("Table.Arn", _INDEXES),
+        Grant("lambda:InvokeFunction", "Look.Arn"),
+        _SECRET,
+    },
     "Look": set(),
-    "Issue": {*_table("Table.Arn"), _VERIFY},
+    "Issue": {*_some("mark#*", "request#*"), _VERIFY},
     "AdvanceAws": {
         *_table("Table.Arn", _INDEXES),
+        _SECRET,
         _VERIFY,
         *STREAM,
         Grant("sqs:ChangeMessageVisibility", "AwsQueue.Arn"),
@@ -57,7 +72,8 @@ RIGHTS: Mapping[str, set[Grant]] = {
         Grant("s3:ListBucket", "arn:${AWS::Partition}:s3:::${JournalBucket}", "HasJournal"),
     },
     "Publish": {
-        *_table("Table.Arn", _INDEXES),
+        *_some("mark#*", indexes=_INDEXES),
+        _SECRET,
         _VERIFY,
         *STREAM,
         Grant("events:PutEvents", "EventBusArn", "HasEventBus"),

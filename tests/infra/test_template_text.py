@@ -11,6 +11,7 @@ import pytest
 from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped] # it has no types
 
 from jitcloud.ahead import PERIOD
+from jitcloud.fleet.publishing import PERSON
 from jitcloud.observing import emf
 from jitcloud.signers.kms import KEY_ARN
 from jitcloud.stores.dynamodb import answers, keys
@@ -142,6 +143,7 @@ ENVIRONMENT = {
     "Approve": {"JITCLOUD_JUDGE": "Judge.Arn"},
     "Judge": {
         "JITCLOUD_CONFIG": "ConfigurationFolder",
+        "JITCLOUD_SECRETS": "SecretArn",
         "JITCLOUD_TABLE": "Table",
         "JITCLOUD_SIGNING_KEY": "SigningKey.Arn",
         "JITCLOUD_LOOK": "Look.Arn",
@@ -154,6 +156,7 @@ ENVIRONMENT = {
     },
     "AdvanceAws": {
         "JITCLOUD_CONFIG": "ConfigurationFolder",
+        "JITCLOUD_SECRETS": "SecretArn",
         "JITCLOUD_TABLE": "Table",
         "JITCLOUD_SIGNING_KEY": "SigningKey.Arn",
         "JITCLOUD_QUEUE": "AwsQueue",
@@ -170,6 +173,7 @@ ENVIRONMENT = {
     },
     "Publish": {
         "JITCLOUD_CONFIG": "ConfigurationFolder",
+        "JITCLOUD_SECRETS": "SecretArn",
         "JITCLOUD_TABLE": "Table",
         "JITCLOUD_SIGNING_KEY": "SigningKey.Arn",
     },
@@ -330,6 +334,7 @@ def test_a_stream_is_filtered_by_what_the_store_writes() -> None:
     assert _patterns("Publish") == [
         {"due": {"S": [{"prefix": f"{keys.MARKS}#"}]}},
         {"sk": {"S": [{"prefix": keys.EVENTS}]}},
+        {"pk": {"S": [{"prefix": PERSON}]}},
     ]
     assert keys.DUE.partition == "due"
 
@@ -352,7 +357,7 @@ def _patterns(function: str) -> list[object]:
 
 # ── The API ──────────────────────────────────────────────────────────────────────────────────
 
-OPEN = {"GET /healthz", "GET /openapi.json", "GET /docs"}
+OPEN = {"GET /healthz", "GET /openapi.json", "GET /docs", "GET /docs/{proxy+}"}
 ROUTES = {
     "ANY /v1/{proxy+}": "Request",
     "POST /v1/requests/{id}/approve": "Approve",
@@ -362,7 +367,7 @@ ROUTES = {
 }
 
 
-def test_every_route_wants_proof_of_who_calls_but_three_that_say_nothing() -> None:
+def test_every_route_wants_proof_of_who_calls_but_four_that_say_nothing() -> None:
     told = {}
     for made in of_type(parsed(), "AWS::ApiGatewayV2::Route").values():
         (integration,) = re.findall(r"^integrations/\$\{(\w+)Integration\}$", shown(made["Target"]))

@@ -42,11 +42,11 @@ class Grant(NamedTuple):
     thing: str
     """As ``shown`` writes it."""
     condition: str = ""
-    """The template's condition under which it is there."""
+    """The template's condition under which it is there, and the items of the table it is for."""
 
 
 def grants(role: Mapping[str, Any]) -> Iterator[Grant]:
-    """What a role's own policies say; every statement has to be an Allow, and unconditional."""
+    """What a role's own policies say; every statement is an Allow, of some items at the most."""
     for policy in role.get("Policies", []):
         for each in policy["PolicyDocument"]["Statement"]:
             yield from statement(each)
@@ -57,11 +57,25 @@ def statement(each: Mapping[str, Any]) -> Iterator[Grant]:
     if "Fn::If" in each:
         condition, each, otherwise = each["Fn::If"]
         assert otherwise == NOTHING
-    assert set(each) == {"Sid", "Effect", "Action", "Resource"}, each
+    assert set(each) - {"Condition"} == {"Sid", "Effect", "Action", "Resource"}, each
     assert each["Effect"] == "Allow", each
+    condition = ",".join([*([condition] if condition else []), *_keys(each)])
     for action in listed(each["Action"]):
         for thing in listed(each["Resource"]):
             yield Grant(action, shown(thing), condition)
+
+
+def _keys(each: Mapping[str, Any]) -> list[str]:
+    """Of which items of the table a statement speaks: the only condition there is."""
+    match each.get("Condition"):
+        case None:
+            return []
+        case {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [*patterns], **more}, **others}:
+            assert not more, each
+            assert not others, each
+            return sorted(patterns)
+        case _:
+            raise AssertionError(each)
 
 
 def listed(value: Any) -> list[Any]:

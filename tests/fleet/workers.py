@@ -1,0 +1,40 @@
+"""The processes in which ministack runs functions: found by their parent, and killed by their id."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from jitcloud.emulators.fleet import Fleet
+
+_NAME = b"AWS_LAMBDA_FUNCTION_NAME="
+
+
+def kill(fleet: Fleet, function: str | None = None) -> int:
+    """Kill what runs one function of a fleet, or all of them, as the platform may at any time.
+
+    What is called next starts afresh. Return how many processes that were.
+    """
+    wanted = None if function is None else fleet.deployed.name(function)
+    count = 0
+    for pid, name in _workers(fleet):
+        if wanted in {None, name}:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+                count += 1
+    return count
+
+
+def _workers(fleet: Fleet) -> Iterator[tuple[int, str]]:
+    """Yield each process with the name of its function. Linux says of each who its parent is."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it is gone, or somebody else's
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            if parent != fleet.aws.pid:
+                continue
+            for variable in (folder / "environ").read_bytes().split(b"\0"):
+                if variable.startswith(_NAME):
+                    yield int(folder.name), variable.removeprefix(_NAME).decode()
