@@ -6,9 +6,8 @@ meant for the platform's alarm; whatever could not be done stays due for the nex
 It opens the deployment anew each time, for policy and people as of now; while one of those files
 is broken it still ends what is over, and raises so that somebody mends it.
 
-With the SQLite store, the only one so far, this is for a scheduler on the machine that has the
-file (a container, a VM). A fleet of functions has no such file: it needs the DynamoDB store,
-and comes with it.
+It is for a scheduler beside the record (a container, a VM), and sweeps all of it in one call. In
+the fleet of infra/template.yaml ``expire`` and ``advance`` do this, to the second.
 """
 
 from __future__ import annotations
