@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests import workers
 from tests.warm import warm
 from tests.world import World
 
@@ -50,9 +52,14 @@ def warm_commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
-SLOW = ("test_killed.py", "test_docs.py", "test_demo.py", "test_credential_process.py")
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(workers)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest, so that no worker is left alone with it at the end."""
-    items.sort(key=lambda item: item.path.name not in SLOW)
+# While all tests are loaded nothing becomes garbage, and nothing of that does afterwards.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()

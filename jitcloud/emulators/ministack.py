@@ -110,6 +110,11 @@ class Ministack:
         self.stop()
 
     @property
+    def pid(self) -> int | None:
+        """Its process, whose children run functions; None while it does not run."""
+        return None if self._process is None else self._process.pid
+
+    @property
     def environment(self) -> Mapping[str, str]:
         """What makes any AWS SDK or CLI in a child process speak to this AWS, as its root."""
         return {

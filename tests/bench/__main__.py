@@ -15,6 +15,7 @@ from tests.bench import (
     imports,
     large_policy,
     policy,
+    starts,
     sweeps,
     verifying,
 )
@@ -29,6 +30,7 @@ BENCHES: Mapping[str, Callable[[Path, Say], Iterable[Figure]]] = {
     "large-policy": large_policy.measure,
     "identity-center": identity_center.measure,
     "imports": imports.measure,
+    "starts": starts.measure,
     "sweeps": sweeps.measure,
     "verifying": verifying.measure,
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[2] / "jitcloud"
@@ -52,6 +52,7 @@ def _is_sentence(text: str) -> bool:
     return _WORDS.search(text) is not None and _FOR_NO_PERSON.search(text) is None
 
 
+@lru_cache(maxsize=16)  # whole pages, each looked through for every message
 def _plain(text: str) -> str:
     return re.sub(r"\s+", " ", text.replace("`", ""))
 

@@ -96,10 +96,10 @@ def _wakes(change: Change) -> Iterator[Wake]:
 class Fleet:
     """All of it, driven by one clock."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, store: Store | None = None) -> None:
         self.time = Time()
         self.queue = SlowQueue(self.time)
-        self.store = Streaming(MemoryStore(), self.queue, self.time)
+        self.store = Streaming(store or MemoryStore(), self.queue, self.time)
         self.world = World(
             folder,
             time=self.time,

@@ -85,7 +85,6 @@ def of_using(do: Do) -> Iterator[Said]:
 
 def of_broken_glass(do: Do) -> Iterator[Said]:
     broken = ("prod-write", "--break-glass", "--incident", "INC-9")
-    yield do("request", *broken, "--for", "30m", "--because", "down", by="ana")
     name = asked(do, *broken)
     yield do("list", "--to-review", by="ben")
     yield do("list", "--to-review", "--json", by="ben")
@@ -93,6 +92,7 @@ def of_broken_glass(do: Do) -> Iterator[Said]:
     yield do("review", name, "--because", "looked through it", "--wrong", by="ben")
     yield do("show", name, by="ana")
     yield do("review", name, "--because", "mine", by="ana")
+    yield do("request", *broken, "--for", "30m", "--because", "down", by="ana")
 
 
 def of_looking(do: Do) -> Iterator[Said]:

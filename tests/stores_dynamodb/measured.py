@@ -56,7 +56,7 @@ class Meter:
         cost.calls[model.name] += 1
         cost.rows += parsed.get("ScannedCount", 0)
         for used in told if isinstance(told, list) else [told]:
-            if model.name in {"PutItem", "TransactWriteItems"}:
+            if model.name in {"PutItem", "TransactWriteItems", "UpdateItem"}:
                 cost.writes += used["CapacityUnits"]
             else:
                 cost.reads += used["CapacityUnits"]
