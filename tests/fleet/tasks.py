@@ -1,0 +1,260 @@
+"""What each function is there for, as seen from outside: one task each, done in seconds.
+
+A task takes nothing for granted: its function starts afresh, and who it is for is somebody who
+was not there before. It raises where the function does not do what it is there for.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any
+
+from jitcloud.emulators.account import OK, read
+from jitcloud.emulators.fleet import BUCKET, DOCUMENT, KEY, ON_CALL, REPORTS, Fleet
+from jitcloud.model import Credentials
+from tests.contract.notifiers.mailbox import Mailbox
+from tests.fleet.workers import kill
+
+BUS, TOPIC, HEARD = "default", "jitcloud-told", "jitcloud-heard"
+DENIED = {"AccessDenied", "AccessDeniedException"}
+SOMEBODY = {f"p{number}": f"P{number}" for number in range(60)}
+_MOST_VERSIONS = 5
+_MOST_MESSAGES = 200
+_PUBLISH = """
+[[publish.eventbridge]]
+name = "bus"
+bus = "{bus}"
+endpoint_url = "{aws}"
+
+[[publish.sns]]
+name = "topic"
+topic = "{topic}"
+endpoint_url = "{aws}"
+
+[mail]
+host = "127.0.0.1"
+port = {port}
+tls = "none"
+from_address = "jitcloud@example.com"
+"""
+
+
+def bus_and_topic(account: str = "111122223333", region: str = "us-east-1") -> dict[str, str]:
+    """Parameters of the template that name a bus, and a topic."""
+    return {
+        "EventBusArn": f"arn:aws:events:{region}:{account}:event-bus/{BUS}",
+        "TopicArns": f"arn:aws:sns:{region}:{account}:{TOPIC}",
+    }
+
+
+def told(fleet: Fleet, mailbox: Mailbox) -> str:
+    """Have all that happens passed on to a queue, whose URL this returns, and to a mailbox."""
+    sqs, sns = fleet.deployed.client("sqs"), fleet.deployed.client("sns")
+    events = fleet.deployed.client("events")
+    queue: str = sqs.create_queue(QueueName=HEARD)["QueueUrl"]
+    arn = f"arn:aws:sqs:{fleet.aws.region}:{fleet.account.id}:{HEARD}"
+    topic = sns.create_topic(Name=TOPIC)["TopicArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    events.put_rule(Name=HEARD, EventPattern=json.dumps({"source": ["jitcloud"]}))
+    events.put_targets(Rule=HEARD, Targets=[{"Id": "queue", "Arn": arn}])
+    more = _PUBLISH.format(
+        bus=bus_and_topic()["EventBusArn"],
+        topic=topic,
+        aws=fleet.aws.endpoint_url,
+        port=mailbox.port,
+    )
+    file = fleet.folder / "jitcloud.toml"
+    file.write_text(file.read_text() + more)
+    return queue
+
+
+@dataclass
+class Tasks:
+    """Whoever sees to it that each function does what it is there for."""
+
+    fleet: Fleet
+    mailbox: Mailbox
+    heard: str
+    """The queue in which everything ends up that is passed on."""
+    within: float = 30.0
+    """Seconds for which one thing is waited for."""
+    plans: dict[str, Any] = field(default_factory=dict)
+    """What granting each entitlement means, as was seen with all rights."""
+    _numbers: count[int] = field(default_factory=count)
+
+    def do(self, function: str) -> None:
+        """Do one function's task."""
+        kill(self.fleet, function)
+        TASKS[function](self)
+
+    def somebody(self) -> str:
+        return f"p{next(self._numbers) % len(SOMEBODY)}"
+
+    def duration(self) -> str:
+        """One that nobody has asked for lately: plans are remembered."""
+        return f"{600 + next(self._numbers)}s"
+
+    def get(self, person: str, path: str) -> Any:
+        answer = self.fleet.call(person, "GET", f"/v1/{path}")
+        assert answer.status == 200, answer.body
+        return answer.body
+
+    def post(self, person: str, path: str, body: object, key: str | None = None) -> Any:
+        answer = self.fleet.call(person, "POST", f"/v1/{path}", body, key=key)
+        assert answer.status in {200, 201}, answer.body
+        return answer.body
+
+    def asks(self, person: str, what: str, key: str | None = None, duration: str = "") -> Any:
+        body = {
+            "entitlements": [what],
+            "duration": duration or self.duration(),
+            "justification": "a trial",
+        }
+        (request,) = self.post(person, "requests", body, key)["requests"]
+        return request
+
+    def state(self, person: str, name: str, wanted: str) -> None:
+        self.until(
+            lambda: self.get(person, f"requests/{name}")["state"] == wanted, f"{name} is {wanted}"
+        )
+
+    def until(self, is_so: Callable[[], bool], what: str) -> None:
+        self.fleet.until(is_so, what, self.within)
+
+    def session(self, person: str) -> tuple[str, Credentials]:
+        name = self.asks(person, REPORTS)["id"]
+        self.state(person, name, "active")
+        made = self.post(person, f"requests/{name}/credentials", None)
+        return name, Credentials(
+            access_key_id=made["access_key_id"],
+            secret_access_key=made["secret_access_key"],
+            session_token=made["session_token"],
+            expires_at=datetime.fromisoformat(made["expires_at"]),
+        )
+
+    def reads(self, credentials: Credentials) -> str:
+        return read(self.fleet.account.s3(credentials), BUCKET, KEY)
+
+
+def _request(tasks: Tasks) -> None:
+    tasks.get("ana", "me")
+
+
+def _approve(tasks: Tasks) -> None:
+    tasks.get("ben", "approvals")
+
+
+def _judge(tasks: Tasks) -> None:
+    person, key = tasks.somebody(), f"key-{next(tasks._numbers)}"
+    duration = tasks.duration()
+    name = tasks.asks(person, ON_CALL, key, duration)["id"]
+    assert tasks.asks(person, ON_CALL, key, duration)["id"] == name, "asked once"
+    assert name in {each["id"] for each in tasks.get("ben", "approvals")["requests"]}
+    tasks.post("ben", f"requests/{name}/deny", {"reason": "not now"})
+    assert name in {each["id"] for each in tasks.get(person, "requests")["requests"]}
+    tasks.get(person, f"requests/{name}/trail")
+    taken = tasks.fleet.deployed.invoke("judge", {"take_up": True})
+    assert taken.error is None, taken.payload
+
+
+def _look(tasks: Tasks) -> None:
+    for what in (ON_CALL, REPORTS):
+        plan = tasks.asks(tasks.somebody(), what)["plan"]
+        assert tasks.plans.setdefault(what, plan) == plan
+
+
+def _issue(tasks: Tasks) -> None:
+    _, credentials = tasks.session(tasks.somebody())
+    assert tasks.reads(credentials) == OK
+
+
+def _advance(tasks: Tasks) -> None:
+    """Let somebody in by a group and by a session, and put them out again, both early."""
+    _fill(tasks)
+    person = tasks.somebody()
+    group = tasks.asks(person, ON_CALL)["id"]
+    tasks.post("ben", f"requests/{group}/approve", {})
+    name, credentials = tasks.session(person)
+    tasks.until(lambda: tasks.fleet.can(person) == OK, "in the group")
+    for each in (group, name):
+        tasks.post(person, f"requests/{each}/give-back", {})
+    tasks.until(lambda: tasks.fleet.can(person) in DENIED, "out of the group")
+    tasks.until(lambda: tasks.reads(credentials) in DENIED, "the session is over")
+    for each in (group, name):
+        tasks.state(person, each, "ended")
+
+
+def _fill(tasks: Tasks) -> None:
+    """Leave no room for another version of the deny document, as after some ends."""
+    iam, arn = tasks.fleet.deployed.client("iam"), tasks.fleet.account.arn("policy", DOCUMENT)
+    versions = iam.list_policy_versions(PolicyArn=arn)["Versions"]
+    (now,) = (each["VersionId"] for each in versions if each["IsDefaultVersion"])
+    text = iam.get_policy_version(PolicyArn=arn, VersionId=now)["PolicyVersion"]["Document"]
+    for _ in range(len(versions), _MOST_VERSIONS):
+        iam.create_policy_version(PolicyArn=arn, PolicyDocument=json.dumps(text))
+
+
+def _expire(tasks: Tasks) -> None:
+    deployed = tasks.fleet.deployed
+    sqs = deployed.client("sqs")
+    sqs.purge_queue(QueueUrl=deployed.dead)
+    wake = {"v": 1, "kind": "slot", "id": "nobody", "at": datetime.now(UTC).isoformat()}
+    sqs.send_message(QueueUrl=deployed.dead, MessageBody=json.dumps(wake))
+    found = deployed.invoke("expire", {})
+    assert found.error is None, found.payload
+    assert found.payload["revived"] == 1
+
+
+def _reconcile(tasks: Tasks) -> None:
+    begun = len(tasks.fleet.deployed.logs("reconcile"))
+    for _ in range(5):
+        found = tasks.fleet.deployed.invoke("reconcile", {})
+        assert found.error is None, found.payload
+        if found.payload.get("over"):
+            break
+    assert found.payload.get("finished"), found.payload
+    assert not [
+        line for line in tasks.fleet.deployed.logs("reconcile")[begun:] if '"trouble"' in line
+    ]
+
+
+def _publish(tasks: Tasks) -> None:
+    name = tasks.asks(tasks.somebody(), ON_CALL)["id"]
+    sqs, seen = tasks.fleet.deployed.client("sqs"), set()
+
+    def passed_on() -> bool:
+        for _ in range(_MOST_MESSAGES):
+            answer = sqs.receive_message(QueueUrl=tasks.heard, MaxNumberOfMessages=10)
+            for message in answer.get("Messages", []):
+                sqs.delete_message(QueueUrl=tasks.heard, ReceiptHandle=message["ReceiptHandle"])
+                if name in message["Body"]:
+                    seen.add("topic" if '"TopicArn"' in message["Body"] else "bus")
+            if not answer.get("Messages"):
+                break
+        if any(name.encode() in mail.raw for mail in tasks.mailbox.taken):
+            seen.add("mail")
+        return seen == {"bus", "topic", "mail"}
+
+    tasks.until(passed_on, f"passed on everywhere, and not only {seen}")
+    logs = tasks.fleet.deployed.logs
+    begun = len(logs("publish"))
+    stands = tasks.fleet.deployed.invoke("publish", {})
+    assert stands.error is None, stands.payload
+    assert any('"OverdueAge"' in line for line in logs("publish")[begun:])
+
+
+TASKS: Mapping[str, Callable[[Tasks], None]] = {
+    "request": _request,
+    "approve": _approve,
+    "judge": _judge,
+    "look": _look,
+    "issue": _issue,
+    "advance-aws": _advance,
+    "expire": _expire,
+    "reconcile": _reconcile,
+    "publish": _publish,
+}

@@ -1,0 +1,51 @@
+"""Each permission of each role is needed: without it, what its function is there for fails.
+
+What the emulator cannot tell is listed with the reason, and held to the text by ``tests/infra``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+
+import pytest
+
+from jitcloud.emulators.fleet import PEOPLE, Fleet
+from jitcloud.emulators.surroundings import apart
+from tests.contract.notifiers.mailbox import serving
+from tests.fleet.permissions import permissions, without
+from tests.fleet.tasks import SOMEBODY, TASKS, Tasks, bus_and_topic, told
+from tests.fleet.workers import kill
+
+EMULATOR_CANNOT_TELL: Mapping[str, Mapping[tuple[str, str], str]] = {}
+
+
+@pytest.fixture(scope="module")
+def tasks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tasks]:
+    """A fleet that tells everybody, and has done each task once."""
+    folder = tmp_path_factory.mktemp("permissions")
+    people = {**PEOPLE, **SOMEBODY}
+    with apart(), serving() as mailbox, Fleet(folder, bus_and_topic(), people) as fleet:
+        ready = Tasks(fleet, mailbox, told(fleet, mailbox))
+        kill(fleet)
+        begun = time.monotonic()
+        for function in TASKS:
+            ready.do(function)
+        # Far more than anything takes, and no more: most of what is tried here fails.
+        ready.within = max(4.0, (time.monotonic() - begun) / 3)
+        yield ready
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("function", TASKS)
+def test_without_any_one_permission_a_function_fails(tasks: Tasks, function: str) -> None:
+    survives = set()
+    for permission in permissions(tasks.fleet, function):
+        with without(tasks.fleet, permission):
+            try:
+                tasks.do(function)
+            except (AssertionError, TimeoutError):
+                continue
+            survives.add(permission.name)
+    tasks.do(function)
+    assert survives == set(EMULATOR_CANNOT_TELL.get(function, {}))

@@ -1,0 +1,514 @@
+"""What a review of the fleet has found: each test fails for as long as what it says is so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from itertools import islice
+from pathlib import Path
+from typing import Any, cast
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from moto import mock_aws
+
+from functions import publish
+from jitcloud import ending, slots
+from jitcloud.ahead import look_ahead
+from jitcloud.api.commands import COMMANDS
+from jitcloud.asking import MOST_PARTS, Wish
+from jitcloud.audit.keys import Ed25519Signer
+from jitcloud.directories.static import StaticDirectory
+from jitcloud.due import Due, Wake
+from jitcloud.emulators.oidc import OidcIssuer
+from jitcloud.errors import JitError, Misconfigured, Refused, Tampered, Unavailable
+from jitcloud.fleet import environment, judging
+from jitcloud.fleet.judging import LOOKS_WITHIN
+from jitcloud.fleet.publishing import Publishing
+from jitcloud.identities.claims import Issuer
+from jitcloud.identities.oidc import OidcIdentities
+from jitcloud.looking import Asked
+from jitcloud.model import (
+    Controls,
+    EntitlementId,
+    Hold,
+    Holder,
+    Mark,
+    Places,
+    Place,
+    PersonId,
+    Presented,
+    Reach,
+    Reconciled,
+    Request,
+    RequestId,
+    Scope,
+    SlotKey,
+    State,
+)
+from jitcloud.ports import Change
+from jitcloud.journals.s3 import S3Journal
+from jitcloud.providers.memory import KIND, MemoryAssignments, MemoryCloud, MemoryMechanism
+from jitcloud.sign_ins import SignInBook
+from jitcloud.stores.dynamodb import plans
+from jitcloud.stores.dynamodb.store import DynamoStore
+from jitcloud.stores.memory import MemoryStore
+from jitcloud.stores.memory_sign_ins import MemorySignIns
+from jitcloud.sweep import to_tell
+from jitcloud.telling import CHANNEL
+from tests.factories import asked
+from tests.faults import Killed
+from tests.fleet.in_time import BRAKE
+from tests.infra.text import functions, grants, of_type, parsed
+from tests.world import PEOPLE, POLICY, START, Time, World, caller
+
+SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
+
+
+class Call:
+    aws_request_id = "r"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 60_000
+
+
+class Over:
+    """A store over another one: a test says what of it is otherwise."""
+
+    def __init__(self, store: Any) -> None:
+        self.store = store
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.store, name)
+
+
+class Spoilt(Over):
+    """One request's row cannot be read, as after a slip of whoever administers the table."""
+
+    name = RequestId("")
+    reads = 0
+    dies_after = 1 << 30
+    """Reads until the platform ends the function."""
+
+    def request(self, name: RequestId) -> Request | None:
+        self.reads += 1
+        if self.reads > self.dies_after:
+            raise Killed
+        if name == self.name:
+            raise Tampered("This row is spoilt.")
+        return cast("Request | None", self.store.request(name))
+
+    def by_state(self, state: State, limit: int, after: RequestId | None = None) -> Any:
+        page = self.store.by_state(state, limit, after)
+        if any(request.id == self.name for request in page.requests):
+            raise Tampered("This row is spoilt.")
+        return page
+
+
+# ── Brakes ───────────────────────────────────────────────────────────────────────────────────
+
+
+def test_one_spoilt_row_does_not_keep_a_brake_from_ending_anything_in_time(tmp_path: Path) -> None:
+    """With one spoilt row a brake reads every request there ever was, one by one, before its
+    first end. A function is ended by its platform before that (200 rows a second in 120 s make
+    24,000 rows), each minute anew: nothing is ever ended."""
+    store = Spoilt(MemoryStore())
+    world = World(tmp_path, store=cast("Any", store), policy_text=f"{POLICY}\n{BRAKE}")
+    spoilt = world.ask("ben", minutes=60)
+    ana = world.ask("ana", minutes=60)
+    for _ in range(20):  # finished long ago, and never deleted
+        world.time.forward(seconds=1)
+        world.give_back(world.ask("caro", minutes=5), "caro")
+    world.sweep_until_quiet_but(spoilt, ana, step=1)
+    store.name = spoilt.id
+    with pytest.raises(Killed):
+        _brake(world, store)
+    assert world.now(ana).state is not State.ACTIVE
+
+
+def _brake(world: World, store: Spoilt) -> None:
+    store.reads, store.dies_after = 0, 15
+    try:
+        world.broker.end_all(
+            caller("ben"), Scope(reach=Reach.EVERYTHING), world.time(), "An intruder"
+        )
+    finally:
+        store.dies_after = 1 << 30
+
+
+# ── Ends on DynamoDB ─────────────────────────────────────────────────────────────────────────
+
+
+class Fits(Over):
+    """Refuses what DynamoDB would, by the code of the store that uses it."""
+
+    def commit(self, change: Change) -> None:
+        plans.plan(change, "table", "0" * 32)
+        self.store.commit(change)
+
+
+@dataclass(frozen=True, slots=True)
+class Denying(MemoryMechanism):
+    """Its sessions outlive the grant, and are denied in one place for the whole account."""
+
+    def places(self, entitlement: Any, person: Any, *, part: str = "") -> Places:
+        found = MemoryMechanism.places(self, entitlement, person, part=part)
+        denial = Place(
+            key=SlotKey("deny/111122223333"),
+            kind="deny",
+            where={"policy_arn": "arn:aws:iam::111122223333:policy/jitcloud-deny"},
+            detail=f"{PERMISSION_SET} {person.id}",
+        )
+        return replace(found, denial=denial)
+
+
+PERMISSION_SET = "arn:aws:sso:::permissionSet/ssoins-7223aaaaaaaaaaaa/ps-1234567890abcdef"
+
+
+def test_an_account_with_many_denials_does_not_keep_anybody_in(tmp_path: Path) -> None:
+    """What denies sessions of one account is one item. With as many ended grants in twelve hours
+    as fill 400 KB (some 1,800: a brake over a large organisation), DynamoDB refuses the next one's
+    end, because the commit that takes the person out also adds to that item: giving back, revoking
+    and braking fail, access goes on until the deadline, and the request stays active after it."""
+    world = World(
+        tmp_path,
+        store=cast("Any", Fits(MemoryStore())),
+        mechanisms={KIND: Denying(outlives=12 * HOUR)},
+    )
+    request = world.ask("ana", minutes=60)
+    assert request.state is State.ACTIVE
+    place = request.places.denial
+    assert place is not None
+    slot = world.ledger.slot_at(place)
+    many = tuple(
+        Holder(
+            request=RequestId(f"01J{number:023}"),
+            until=world.time() + 12 * HOUR,
+            detail=f"{PERMISSION_SET} 906779a8-b0a1-4c4e-9f2a-{number:012}",
+        )
+        for number in range(2_100)
+    )
+    full = replace(slot, holders=many, version=slot.version + 1)
+    cast("Any", world.store).store.commit(Change(slots=(full,)))
+    world.time.forward(minutes=1)
+    with suppress(JitError):
+        world.give_back(request)
+    world.time.forward(seconds=10)
+    world.sweep()
+    assert not world.cloud.who_can("reader")
+
+
+def test_whoever_keeps_writing_a_mark_does_not_keep_an_end_from_being_written() -> None:
+    """A commit, an end among them, makes marks due in its own transaction. Whoever may write marks
+    and nothing else (a thief of `publish`, or of `issue`) can keep writing one: each commit about
+    that request is then cancelled (TransactionConflict), until all its tries are used up."""
+    change = replace(asked(1), channels=("notices",))
+
+    class Client:
+        """DynamoDB while somebody else is always at the mark."""
+
+        def transact_write_items(self, *, TransactItems: Any, **_: Any) -> None:  # noqa: N803
+            marks = ["Update" in each for each in TransactItems]
+            if any(marks):
+                codes = [{"Code": "TransactionConflict" if mark else "None"} for mark in marks]
+                said: Any = {
+                    "Error": {"Code": "TransactionCanceledException"},
+                    "CancellationReasons": codes,
+                }
+                raise ClientError(said, "TransactWriteItems")
+
+    client = cast("Any", Client())
+    DynamoStore("table", client=lambda: client, pause=lambda _: None).commit(change)
+
+
+# ── KMS and Secrets Manager away ─────────────────────────────────────────────────────────────
+
+
+class Down:
+    """A signer whose key cannot be reached."""
+
+    key = "ed25519:0"
+
+    def sign(self, message: bytes) -> Any:
+        raise Unavailable("KMS did not answer in time.")
+
+
+@pytest.fixture(scope="module")
+def issuer() -> Iterator[OidcIssuer]:
+    with OidcIssuer(algorithm="ES256", clock=Time()) as running:
+        yield running
+
+
+def test_while_kms_is_down_people_can_still_say_who_they_are_to_end_something(
+    issuer: OidcIssuer, tmp_path: Path
+) -> None:
+    """What a token says of groups is signed and kept while its holder is identified. With KMS
+    down nobody who was not here within the hour is identified, so nobody can give back, revoke or
+    put a brake on, although none of these waits for a signature itself."""
+    (tmp_path / "people.toml").write_text(PEOPLE)
+    verifier = Ed25519Signer(Ed25519PrivateKey.from_private_bytes(b"k" * 32)).verifier()
+    book = SignInBook(MemorySignIns(), verifier, cast("Any", Down()))
+    trusted = Issuer(
+        url=issuer.url,
+        audiences=frozenset({"jitcloud"}),
+        algorithms=frozenset({"ES256"}),
+        groups_claim="groups",
+    )
+    identities = OidcIdentities([trusted], StaticDirectory(tmp_path / "people.toml"), book=book)
+    token = issuer.token("ana", groups=["developers"])
+    assert identities.identify(Presented(kind="oidc", text=token), START).person == "ana"
+
+
+def test_without_the_secret_the_judge_still_takes_what_ends_something(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A secret that cannot be read (Secrets Manager away, a wrong ARN) keeps the judge from being
+    put together at all: nobody can give back, revoke or put a brake on over the API."""
+
+    def away() -> None:
+        raise Misconfigured("The secret cannot be read.")
+
+    def put_together(*_: object, **__: object) -> None:
+        raise Killed  # it came so far
+
+    monkeypatch.setenv("JITCLOUD_CONFIG", "/nowhere")
+    monkeypatch.setenv("JITCLOUD_LOOK", "look")
+    monkeypatch.setattr(judging, "secrets", away)
+    monkeypatch.setattr(judging.config, "load_to_end", put_together)
+    with pytest.raises(Killed):
+        judging.judge()
+
+
+# ── Publishing ───────────────────────────────────────────────────────────────────────────────
+
+
+def test_one_spoilt_row_does_not_keep_everything_from_being_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the schedule publishes comes after the figures of how things stand, and these cannot
+    be told with one spoilt row: nothing that the stream has lost is passed on any more, nobody is
+    told of approvals that wait, and no figure of what is overdue is written."""
+    store = Spoilt(MemoryStore())
+    world = World(tmp_path, store=cast("Any", store))
+    store.name = world.ask("ana", minutes=60).id
+    done: list[str] = []
+
+    class Counting(Publishing):
+        def pass_on(self, context: Any) -> dict[str, object]:
+            done.append("passed on")
+            return super().pass_on(context)
+
+    made = Counting(store=world.store, subscriptions=(), teller=None)
+    monkeypatch.setattr(publish, "_publishing", lambda: made)
+    try:
+        publish.handler({}, Call())
+    except JitError:
+        pass
+    assert done == ["passed on"]
+
+
+def test_a_backlog_of_events_does_not_keep_people_from_hearing_what_waits_for_them(
+    tmp_path: Path,
+) -> None:
+    """Who is to be told is looked for among the thousand oldest marks of all channels. After an
+    outage of a bus there are more than that of its own, so that for as long as the backlog lasts
+    (100,000 marks: 100 minutes and more) no approver hears of anything."""
+    store = MemoryStore()
+    for number in range(1_001):
+        name = RequestId(f"01J{number:023}")
+        store.put_mark(Mark(channel="publish-bus", request=name, wake_at=START, version=1))
+    waits = RequestId("01K00000000000000000000000")
+    store.put_mark(Mark(channel=CHANNEL, request=waits, wake_at=START + MINUTE, version=1))
+    assert to_tell(store, START + 5 * MINUTE) == [waits]
+
+
+# ── Looking ahead ────────────────────────────────────────────────────────────────────────────
+
+
+class Taken:
+    def __init__(self) -> None:
+        self.ids: list[str] = []
+
+    def put(self, wakes: Sequence[Wake], now: object) -> None:  # noqa: ARG002 - the port
+        self.ids += [wake.id for wake in wakes if wake.kind != "brakes"]
+
+
+def test_a_cloud_with_much_that_is_overdue_keeps_no_other_cloud_waiting() -> None:
+    """A look takes the 10,000 oldest of all clouds together. While so many of one cloud cannot be
+    worked on (or have no queue at all), no deadline of another is queued any more: ends there
+    hang on the stream's messages alone."""
+
+    def found(until: object, limit: int) -> Iterator[tuple[str, Wake]]:  # noqa: ARG001 - the port
+        stuck = (
+            ("azure", Wake(kind="request", id=f"a{n}", at=START - HOUR)) for n in range(10_000)
+        )
+        due = [("aws", Wake(kind="request", id="ends now", at=START))]
+        return islice((item for each in (stuck, due) for item in each), limit)
+
+    queues = {"aws": Taken(), "azure": Taken()}
+    look_ahead(found, cast("Any", queues), START)
+    assert queues["aws"].ids == ["ends now"]
+
+
+# ── Looking ──────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Spanning(MemoryMechanism):
+    def spans(self, entitlement: Any) -> bool:  # noqa: ARG002 - the port
+        return False
+
+
+def test_an_ask_for_several_things_is_decided_though_nobody_looks(tmp_path: Path) -> None:
+    """Whoever looks is waited for anew for each thing that is asked for: eight seconds each. From
+    three on the judge is ended (20 s) before it has recorded anything, so that while `look` hangs
+    such an ask cannot be made at all, let alone decided."""
+    waited: list[float] = []
+
+    def hangs(_: Mapping[str, object]) -> Mapping[str, object]:
+        waited.append(LOOKS_WITHIN)
+        raise Unavailable("The function look did not answer in time.")
+
+    world = World(tmp_path, mechanisms={KIND: cast("Any", Asked(Spanning(), hangs))})
+    wish = Wish(duration=HOUR, justification="testing")
+    names = [EntitlementId(name) for name in ("dev-read", "prod-write", "prod-admin")]
+    world.broker.request_all(caller("ana"), names, wish, world.time())
+    assert sum(waited) < 20
+
+
+# ── What the template says ───────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def allowed() -> Iterator[Callable[[set[str]], S3Journal]]:
+    """Makes a journal in S3 for a role that has these rights there."""
+    names = {"ListObjectsV2": "s3:ListBucket"}
+
+    def make(may: set[str]) -> S3Journal:
+        def check(model: Any, **_: object) -> None:
+            if names.get(model.name, f"s3:{model.name}") not in may:
+                raise ClientError({"Error": {"Code": "AccessDenied"}}, model.name)
+
+        client = boto3.client(
+            "s3",
+            region_name="us-east-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",  # noqa: S106 - an emulator's
+        )
+        client.create_bucket(Bucket="journal")
+        client.meta.events.register("before-call.s3.*", check)
+        journal = S3Journal("journal", "", region="us-east-1")
+        journal._client = client  # noqa: SLF001 - one that has the role's rights
+        return journal
+
+    with mock_aws():
+        yield make
+
+
+def in_a_shared_place(folder: Path, journal: S3Journal) -> tuple[World, Request]:
+    """Somebody who stands in a place already asks for it, and half an hour goes by."""
+    time = Time()
+    cloud = MemoryCloud(time)
+    kinds = {KIND: MemoryAssignments(cloud, shares=Hold.SHARED)}
+    world = World(folder, time=time, cloud_=cloud, kinds_=kinds, journal=journal)
+    cloud.assign_by_hand("ana", "reader")
+    request = world.ask("ana", minutes=5)
+    for _ in range(60):
+        time.forward(seconds=30)
+        world.sweep()
+    return world, request
+
+
+def test_who_stands_where_the_journal_cannot_be_read_goes_on_standing(
+    tmp_path: Path, allowed: Callable[[set[str]], S3Journal]
+) -> None:
+    """While the journal cannot be read nobody knows whether what is there was there before, but it
+    was seen; at the deadline that sight alone was enough to remove it, as if it were ours: P7."""
+    world, _ = in_a_shared_place(tmp_path, allowed({"s3:PutObject"}))
+    assert world.cloud.who_can("reader") == {"ana"}
+
+
+def test_who_drives_clouds_may_do_what_its_journal_does(
+    tmp_path: Path, allowed: Callable[[set[str]], S3Journal]
+) -> None:
+    """Where somebody stands in a shared place already, whoever drives it reads the journal to see
+    whether that is jitcloud's own doing. The template (and docs/operations.md) let `advance` only
+    write there, so that such a request neither comes nor ends."""
+    role = of_type(parsed(), "AWS::IAM::Role")["AdvanceAwsRole"]
+    may = {grant.action for grant in grants(role) if grant.action.startswith("s3:")}
+    world, request = in_a_shared_place(tmp_path, allowed(may))
+    assert not world.slot(request).trouble
+    assert world.now(request).state is State.ENDED
+
+
+def test_a_policy_text_that_was_replaced_can_be_taken_up_again_in_a_fleet(tmp_path: Path) -> None:
+    """Going back to an older configuration (a rollback, CloudFormation's own among them) brings a
+    policy text that was replaced: nobody is let in until `policy adopt`. That must be signed; in a
+    fleet the judge's role alone may sign, and the judge has no such command: it cannot be done."""
+    world = World(tmp_path)
+    world.ask("ana", minutes=5)
+    world.policy_text = POLICY.replace("8h", "9h")
+    world.put_together()
+    world.ask("ben", minutes=5)
+    world.policy_text = POLICY
+    world.put_together()
+    with pytest.raises(Misconfigured, match="policy adopt"):
+        judging.take_up(cast("Any", _Deployment(world)))
+    key = of_type(parsed(), "AWS::KMS::Key")["SigningKey"]
+    signs = [
+        statement["Principal"]["AWS"]
+        for statement in key["KeyPolicy"]["Statement"]
+        if "kms:Sign" in statement["Action"]
+    ]
+    is_a_command = any("adopt" in name for name in COMMANDS)
+    assert is_a_command or signs != [{"Fn::GetAtt": ["JudgeRole", "Arn"]}]
+
+
+class _Deployment:
+    def __init__(self, world: World) -> None:
+        self.ledger, self.judge = world.ledger, world.advance.judge
+        self.clock = world.time
+
+
+def test_somebody_hears_when_reconcile_fails_or_finds_a_leak() -> None:
+    """No alarm speaks of `reconcile`: it may fail, or never be called, for weeks, and what it
+    finds to be leaked is a line of a log that nobody is told of."""
+    alarms = of_type(parsed(), "AWS::CloudWatch::Alarm")
+    assert "Reconcile" in functions(parsed())
+    assert any("econcile" in repr(alarm) or "eaked" in repr(alarm) for alarm in alarms.values())
+
+
+# ── The deployment's own trail ───────────────────────────────────────────────────────────────
+
+
+def test_what_the_deployments_own_trail_costs_does_not_grow_with_every_comparison(
+    tmp_path: Path,
+) -> None:
+    """Each comparison that finishes (every 15 minutes: 35,000 a year, 17 MB) adds an event to the
+    deployment's own trail, and the next grant of each process reads and folds that from its first
+    event on: 4,200 read units of one partition, which gives 3,000 a second, for each warm judge,
+    driver and issuer, every 15 minutes. Grants become slow, then throttled, and brakes with them.
+    """
+    world = World(tmp_path)
+    world.ask("ana", minutes=5)
+    counts: list[int] = []
+
+    class Counting(Over):
+        def control_events(self) -> Any:
+            found = self.store.control_events()
+            counts.append(len(found))
+            return found
+
+    reads = replace(world.ledger, store=cast("Any", Counting(world.store)))
+    for number in range(20):
+        what = Reconciled(begun_at=world.time(), leaked=0, missing=0, foreign=0)
+        world.time.forward(minutes=15)
+        # By another process, as `reconcile` is.
+        unsigned = replace(world.ledger, signer=None)
+        unsigned.control(world.store.controls(), (what,), now=world.time())
+        reads.controls()
+        assert number < 10 or counts[-1] <= counts[9]
