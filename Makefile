@@ -1,6 +1,7 @@
 # Needs Python 3.11 or newer and make. Everything else is installed into .venv, by hash.
 PYTHON ?= python3
-WORKERS ?= 2
+# Of the tests; one more than a small machine has processors, because some wait for a deadline.
+WORKERS ?= 3
 # Of what `make package` makes, as the parameters Architecture and Runtime of infra/template.yaml.
 ARCHITECTURE ?= arm64
 RUNTIME ?= 3.13
@@ -13,6 +14,9 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--no-config --no-header --no-annotate --no-emit-index-url --no-emit-find-links
 MACHINE := $(if $(filter x86_64,$(ARCHITECTURE)),x86_64,aarch64)
 
+# Tests start some hundred processes, and what was compiled once need not be again.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: help demo test test-long lint bench package lock clean
 
 help: ## say what there is
@@ -23,10 +27,10 @@ demo: $(READY) ## access asked for, given, used and taken back, on this machine 
 	@$(BIN)/jitcloud demo --fleet infra/template.yaml
 
 test: $(READY) ## all tests but the long ones
-	@$(BIN)/python -m pytest -n $(WORKERS) --maxschedchunk 1
+	@$(BIN)/python -m pytest -n $(WORKERS)
 
 test-long: $(READY) ## the long tests alone
-	@$(BIN)/python -m pytest -n $(WORKERS) --maxschedchunk 1 -m long
+	@$(BIN)/python -m pytest -n $(WORKERS) -m long
 
 lint: $(READY) ## form, rules, types, and which module may import which
 	@$(BIN)/ruff format --quiet --check $(CODE)

@@ -31,14 +31,14 @@ AGAIN = timedelta(seconds=5)
 """When it is tried again where the record could not be reached."""
 
 MOST = 10_000
-"""How many wake-ups one look queues; the next one queues the rest."""
+"""How many wake-ups of a cloud one look queues; the next one queues the rest."""
 
 
 class Found(Protocol):
     """Looks what is due until an instant: pairs of a cloud and a wake-up, oldest first a cloud."""
 
     def __call__(self, until: datetime, limit: int) -> Iterable[tuple[str, Wake]]:
-        """Yield at most so many. Raises ``Unavailable``."""
+        """Yield at most so many a cloud. Raises ``Unavailable``."""
         ...
 
 

@@ -26,6 +26,7 @@ from jitcloud.model import (
     PersonId,
     Reach,
     Request,
+    RequestId,
     Scope,
     State,
 )
@@ -173,11 +174,13 @@ def _done(ledger: Ledger, brake: Brake, now: datetime) -> None:
 
 def _meant(store: Store, brake: Brake, failed: list[tuple[str, str]]) -> Iterator[Request]:
     """Yield what a brake is to end; a request that cannot be read keeps no other from ending."""
+    found: Iterable[Request]
     try:
         # In the order of a life: what moves on meanwhile is met again further on.
         found = [request for state in UNFINISHED for request in _in(store, state)]
     except Tampered:
-        found = list(_one_by_one(store, failed))
+        # That may be all there ever was, so each is ended before the next is looked for.
+        found = _readable(store, failed)
     yield from (request for request in found if controls.is_meant(brake, request))
 
 
@@ -191,15 +194,26 @@ def _in(store: Store, state: State) -> Iterator[Request]:
             break
 
 
-def _one_by_one(store: Store, failed: list[tuple[str, str]]) -> Iterator[Request]:
-    names = store.ids(PAGE)
-    while names:
-        for name in names:
+def _readable(store: Store, failed: list[tuple[str, str]]) -> Iterator[Request]:
+    for state in UNFINISHED:
+        names = store.ids(PAGE, state=state)
+        while names:
             try:
-                found = store.request(name)
-            except Tampered as exc:
-                failed.append((name, str(exc)))
-                continue
-            if found is not None:
-                yield found
-        names = store.ids(PAGE, names[-1])
+                found: Iterable[Request] = store.requests(names)
+            except Tampered:
+                found = _one_by_one(store, names, failed)
+            yield from found
+            names = store.ids(PAGE, names[-1], state)
+
+
+def _one_by_one(
+    store: Store, names: Sequence[RequestId], failed: list[tuple[str, str]]
+) -> Iterator[Request]:
+    for name in names:
+        try:
+            found = store.request(name)
+        except Tampered as exc:
+            failed.append((name, str(exc)))
+            continue
+        if found is not None:
+            yield found

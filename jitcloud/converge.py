@@ -185,7 +185,9 @@ class Converger:
         What is ours, and was seen since anybody was told anything, is removed without a look.
         """
         slot = drive.slot
-        if drive.seen is None and slot.standing is not True and not slot.attempts:
+        # What was seen, and not whether it was there before us, is not known to be ours.
+        is_ours = slot.standing is False or not drive.kind.takes_standing
+        if drive.seen is None and is_ours and not slot.attempts:
             removes = drive.kind.grants and not slots.wish(slot, self.clock())
             told = drive.landed_by
             fresh = slot.seen is not None and (told is None or slot.seen.at >= told)

@@ -18,6 +18,12 @@ account, by a role of the broker's own there."""
 
 _READING = ("Describe", "Get", "List")
 
+_OF_ENDS = frozenset({"iam:ListEntitiesForPolicy", "iam:ListPolicyVersions", "iam:ListRoles"})
+"""What whoever ends sessions reads: to write a deny document, and to see whom it binds."""
+
+_OF_PLANS = frozenset({"iam:GetPolicy", "iam:GetPolicyVersion", "iam:GetRole"})
+"""What is read before a grant and for an end: a comparison looks at places, and these are none."""
+
 Statement = Mapping[str, object]
 
 
@@ -33,15 +39,23 @@ def _reads(actions: frozenset[str], action: str) -> bool:
     return action.partition(":")[2].startswith(_READING) or _reaches(actions, action)
 
 
+def _looks(actions: frozenset[str], action: str) -> bool:
+    return _reads(actions, action) and action not in _OF_ENDS
+
+
+def _compares(actions: frozenset[str], action: str) -> bool:
+    return _looks(actions, action) and action not in _OF_PLANS
+
+
 def _changes(actions: frozenset[str], action: str) -> bool:
     return not _issues(actions, action)
 
 
 OF: Mapping[str, Callable[[frozenset[str], str], bool]] = {
     "IssueRights": _issues,
-    "LookRights": _reads,
+    "LookRights": _looks,
     "AdvanceAwsRights": _changes,
-    "ReconcileRights": _reads,
+    "ReconcileRights": _compares,
 }
 """Parameter of infra/template.yaml -> whether an action of a statement is among those rights."""
 

@@ -6,6 +6,7 @@ may read clouds, and neither knows the record nor can sign: a theft of either gi
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -21,6 +22,9 @@ from jitcloud.text import one_line, printable
 
 FRESH = timedelta(seconds=30)
 """For so long what was seen is not looked at again: whoever drives the cloud plans anew anyway."""
+
+SILENT = 10.0
+"""Seconds for which nobody is asked again who has not answered."""
 
 MOST_PLANS = 256
 """How many plans a process remembers."""
@@ -102,6 +106,8 @@ class Asked:
     ask: Ask
     _plans: dict[str, tuple[datetime, Plan]] = field(default_factory=dict, repr=False)
     """What was seen lately, by the question."""
+    _silent: list[float] = field(default_factory=list, repr=False)
+    """When nobody answered last, by a clock that only runs."""
 
     @property
     def name(self) -> str:
@@ -152,10 +158,14 @@ class Asked:
         raise CloudRefused(f"{self.name} is not listed here; whoever reads its cloud does that.")
 
     def _reply(self, question: Question) -> Reply:
+        # Whoever asks for several things waits once for somebody who does not answer.
+        if self._silent and time.monotonic() - self._silent[-1] < SILENT:
+            raise CloudError("Whoever reads the cloud has just not answered; try again soon.")
         asked: Any = _QUESTION.dump_python(question, mode="json")
         try:
             answered = self.ask(asked)
         except Unavailable as exc:
+            self._silent[:] = [time.monotonic()]
             raise CloudError(str(exc)) from exc
         try:
             reply = _REPLY.validate_python(dict(answered), strict=False)

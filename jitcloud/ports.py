@@ -158,8 +158,8 @@ class Store(Protocol):
         """Return requests and slots with ``wake_at <= now``, oldest first; reads nothing else."""
         ...
 
-    def due_marks(self, now: datetime, limit: int) -> tuple[Due, ...]:
-        """Return marks with ``wake_at <= now``, oldest first; reads nothing else.
+    def due_marks(self, now: datetime, limit: int, channel: str | None = None) -> tuple[Due, ...]:
+        """Return marks with ``wake_at <= now``, oldest first; those of one channel, if it is named.
 
         Apart from ``due``, so that no number of messages keeps an end waiting.
         """
@@ -198,8 +198,14 @@ class Store(Protocol):
         """Return slots by their keys, in the order of these: for comparing clouds with all."""
         ...
 
-    def ids(self, limit: int, after: RequestId | None = None) -> tuple[RequestId, ...]:
-        """Return ids of requests, oldest first: for verifying and exporting all of them."""
+    def ids(
+        self, limit: int, after: RequestId | None = None, state: State | None = None
+    ) -> tuple[RequestId, ...]:
+        """Return ids of requests, oldest first: for verifying and exporting all of them.
+
+        ``state`` keeps to those in it. What a request's row says besides is not read: one that is
+        spoilt hides no other.
+        """
         ...
 
     def close(self) -> None:

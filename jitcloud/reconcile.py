@@ -20,6 +20,9 @@ from jitcloud.ports import Clock, Journal, Mechanisms, SlotKinds
 from jitcloud.rounds import Progress, Round, Tally
 from jitcloud.text import one_line
 
+DAILY = timedelta(hours=12)
+"""A comparison that finds nothing is on record twice a day, however often there is one."""
+
 WITHIN = timedelta(minutes=5)
 """How long one run goes on, unless told; the next one goes on where it stopped."""
 
@@ -118,9 +121,21 @@ class Reconciler:
             left_out=tuple(sorted(self.left_out)),
         )
         ledger = self.ledger
-        again_on_conflict(
-            lambda: ledger.control(ledger.store.controls(), (what,), actor=BROKER, now=self.clock())
-        )
+
+        def record() -> None:
+            known, now = ledger.store.controls(), self.clock()
+            if _is_news(known, what, now):
+                ledger.control(known, (what,), actor=BROKER, now=now)
+
+        again_on_conflict(record)
+
+
+def _is_news(known: Controls | None, what: Reconciled, now: datetime) -> bool:
+    """Whether a comparison is worth an event: whoever grants anything reads all there are."""
+    if known is None or known.restored_at is not None or known.reconciled_at is None:
+        return True
+    found = what.leaked or what.missing or what.foreign or what.left_out
+    return bool(found) or now - known.reconciled_at >= DAILY
 
 
 def restored(ledger: Ledger, reason: str, actor: Actor, now: datetime) -> Controls:

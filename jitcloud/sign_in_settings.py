@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from itertools import permutations
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
@@ -165,10 +166,10 @@ class SignInSettings(_Strict):
                 " together"
             )
         prefixes = [issuer.prefix for issuer in self.issuer]
-        if len(set(prefixes)) < len(prefixes):
+        if any(one.startswith(other) for one, other in permutations(prefixes, 2)):
             raise ValueError(
                 "without a directory two issuers could mean two people by one name; give each a"
-                " prefix of its own"
+                " prefix of its own, with which no other begins"
             )
 
     @property

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from jitcloud import codec
-from jitcloud.errors import Tampered
+from jitcloud.errors import Misconfigured, Tampered
 from jitcloud.model import GroupId, PersonId, SignedIn
 from jitcloud.ports import Signer, SignIns, Verifier
 
@@ -57,14 +57,19 @@ class SignInBook:
     def note(self, said: SignedIn) -> None:
         """Keep what a token has said, unless that is known, or something newer.
 
-        Raises ``Unavailable``.
+        Where it cannot be signed just now it is not kept, and so none of its groups counts:
+        whoever is here to end something need not wait for a key. Raises ``Unavailable``.
         """
         if self.signer is None:
             return
         known = self.of(said.person)
         if known is not None and (known.at >= said.at or _says_the_same(known, said)):
             return
-        self.kept.put(replace(said, signature=self.signer.sign(_message(said))))
+        try:
+            signature = self.signer.sign(_message(said))
+        except Misconfigured:
+            return
+        self.kept.put(replace(said, signature=signature))
 
     def of(self, person: PersonId) -> SignedIn | None:
         """Return what somebody's latest token said, however old that is. Raises ``Unavailable``."""

@@ -169,5 +169,5 @@ def _tell(
 
 def to_tell(store: Store, now: datetime) -> list[RequestId]:
     """Name the requests that people are to be told about; other channels have their own way."""
-    names = [item.id.rpartition("/") for item in store.due_marks(now, MOST)]
-    return [RequestId(name) for channel, _, name in names if channel == CHANNEL][:MESSAGES]
+    due = store.due_marks(now, MESSAGES, CHANNEL)
+    return [RequestId(item.id.rpartition("/")[2]) for item in due]

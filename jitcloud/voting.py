@@ -50,7 +50,7 @@ class Voting:
             # By today's text others may be asked, or nobody: the vote is one of those it asks.
             judged = replace(request, decision=ruling.decision)
         if not isinstance(ruling.decision, NeedsApproval):
-            return self.ledger.record(request, said, actor=self.actor, now=self.now)
+            return self._unneeded(request, said, yes=yes, reason=reason)
         stage, wanted, every = stages(self.judge, judged, self.now)
         vote = Voted(by=self.voter.id, yes=yes, stage=stage, reason=reason)
         happenings = lifecycle.vote(judged, vote, self.now)
@@ -72,6 +72,20 @@ class Voting:
         if yes:
             happenings = (*happenings, *self._after(judged, vote, ruling))
         return self.ledger.record(request, happenings, actor=self.actor, now=self.now)
+
+    def _unneeded(
+        self, request: Request, said: tuple[Happening, ...], *, yes: bool, reason: str
+    ) -> Request:
+        """Hear somebody of whom a yes is no longer needed: only who was asked, and a no is one."""
+        stage, _, every = stages(self.judge, request, self.now)
+        vote = Voted(by=self.voter.id, yes=yes, stage=stage, reason=reason)
+        happenings = lifecycle.vote(request, vote, self.now)
+        requester = self.judge.person(request.person)
+        refusal = self.judge.policy.may_vote(self.voter, self.mfa_age, requester, every)
+        if refusal is not None:
+            raise Refused(" ".join(refusal.because))
+        recorded = said if yes else happenings
+        return self.ledger.record(request, recorded, actor=self.actor, now=self.now)
 
     def _said_anew(self, request: Request, ruling: Ruling) -> tuple[Happening, ...]:
         """What the policy and the people of now say, if that is not what is on record."""

@@ -153,7 +153,7 @@ def approve(context: typer.Context, request: RequestArgument, because: OptionalR
     program = program_of(context)
 
     def show(what: Request) -> None:
-        for label, text in words.of_request(what, acting, acting.now()):
+        for label, text in words.of_ask(what, acting.now()):
             say.aside(f"{label + ':':<12} {text}")
         say.aside("Sign in to say yes to this, and to nothing else.")
 

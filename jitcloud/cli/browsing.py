@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import webbrowser
 from contextlib import suppress
 
@@ -24,5 +25,10 @@ def show(url: str) -> None:
     """Say where to go, and go there."""
     say.aside(f"Sign in at: {url}")
     if is_seen():
-        with suppress(webbrowser.Error, OSError):  # the address stands there
-            webbrowser.open(url)
+        # Some browsers end only when they are closed, and whoever asked has an answer to wait for.
+        threading.Thread(target=_open, args=(url,), daemon=True).start()
+
+
+def _open(url: str) -> None:
+    with suppress(webbrowser.Error, OSError):  # the address stands there
+        webbrowser.open(url)

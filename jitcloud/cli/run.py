@@ -64,7 +64,7 @@ def _told(exc: BaseException) -> tuple[str, str, ExitCode]:
     """Say of what kind an error is, what happened in a sentence, and the exit code."""
     match exc:
         case JitError():
-            return type(exc).__name__, str(exc), code_of(exc)
+            return _kind(exc), str(exc), code_of(exc)
         case typer.TyperException():
             return "Invalid", _misused(exc), ExitCode.INVALID
         case Interrupted():
@@ -80,6 +80,14 @@ def _told(exc: BaseException) -> tuple[str, str, ExitCode]:
                 "run it again with --debug, and report what that shows."
             )
             return "Defect", said, ExitCode.DEFECT
+
+
+def _kind(error: JitError) -> str:
+    """Name the kind of an error as ``jitcloud.errors`` has it: modules have finer ones."""
+    return next(kind.__name__ for kind in type(error).__mro__ if kind.__module__ == _ERRORS)
+
+
+_ERRORS = JitError.__module__
 
 
 def _misused(exc: typer.TyperException) -> str:

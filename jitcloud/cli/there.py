@@ -155,12 +155,8 @@ class There:
         return self._kept_in_mind(asked)
 
     def approve(self, request: str, reason: str, show: Show) -> Request:
-        def shown(what: api.Told) -> None:
-            self._kept_in_mind(what)
-            show(what.request)
-
         name = parse_request_id(request)
-        return self._kept_in_mind(self.remote.approve(name, reason, shown, self.bind))
+        return self._kept_in_mind(self.remote.approve(name, reason, show, self.bind))
 
     def deny(self, request: str, reason: str) -> Request:
         return self._kept_in_mind(self.remote.deny(parse_request_id(request), reason))

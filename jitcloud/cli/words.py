@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
@@ -137,7 +138,6 @@ def next_steps(request: Request) -> Iterator[str]:
 
 def of_request(request: Request, knowing: Knowing, now: datetime) -> Iterator[tuple[str, str]]:
     """Yield what is known of a request, a label and a text each."""
-    ask, thing = request.ask, request.entitlement
     yield "request", request.id
     yield "state", f"{request.state}{f': {request.reason}' if request.reason else ''}"
     waits = waiting(request, knowing, now)
@@ -146,7 +146,19 @@ def of_request(request: Request, knowing: Knowing, now: datetime) -> Iterator[tu
     if stop := knowing.stopped(request):
         yield "stopped", stop
     yield from _late(request, now)
-    yield "who", knowing.named(request.person)
+    yield from _asked(request, knowing.named(request.person), now)
+    if request.decision is not None:
+        yield "policy", decision(request.decision)
+    for vote in request.votes:
+        because = f": {vote.reason}" if vote.reason else ""
+        yield "yes", f"{knowing.named(vote.by)} {away(vote.at, now)}{because}"
+    yield from _review(request, knowing, now)
+    yield from _ends(request, now)
+
+
+def _asked(request: Request, who: str, now: datetime) -> Iterator[tuple[str, str]]:
+    ask, thing = request.ask, request.entitlement
+    yield "who", who
     yield "what", f"{request.what}: {thing.title} ({thing.privilege} in {thing.environment})"
     yield "for", f"{format_duration(ask.duration)}{'' if ask.extends is None else ' in all'}"
     if ask.extends is not None:
@@ -160,13 +172,15 @@ def of_request(request: Request, knowing: Knowing, now: datetime) -> Iterator[tu
         yield "start", when(ask.start, now)
     if len(ask.together) > 1:
         yield "together", ", ".join(name for name in ask.together if name != request.id)
-    if request.decision is not None:
-        yield "policy", decision(request.decision)
-    for vote in request.votes:
-        because = f": {vote.reason}" if vote.reason else ""
-        yield "yes", f"{knowing.named(vote.by)} {away(vote.at, now)}{because}"
-    yield from _review(request, knowing, now)
-    yield from _ends(request, now)
+
+
+def of_ask(request: Request, now: datetime) -> Iterator[tuple[str, str]]:
+    """Yield what a yes to a request is bound to, and nothing else: no name, nobody's opinion."""
+    thing = request.entitlement
+    yield "request", request.id
+    yield from _asked(request, request.person, now)
+    yield "by", f"{thing.mechanism} in {thing.cloud}, which {thing.owner} answers for"
+    yield from (("target", f"{name} = {json.dumps(thing.target[name])}") for name in thing.target)
 
 
 def _late(request: Request, now: datetime) -> Iterator[tuple[str, str]]:

@@ -7,6 +7,7 @@ signed trail proves.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Set as AbstractSet
 
 from jitcloud import adapters, bundles, config
@@ -16,15 +17,20 @@ from jitcloud.config import Deployment
 from jitcloud.errors import Misconfigured
 from jitcloud.fleet.environment import folder, secrets, variable
 from jitcloud.model import BROKER
+from jitcloud.observing import logs
 from jitcloud.providers.aws.invoke import Invoker
 
-LOOKS_WITHIN = 8.0
+LOOKS_WITHIN = 4.0
 """Seconds for which the judge waits for whoever looks: an ask is decided without that, too."""
 
 
 def judge() -> Judging:
     """Put the judge together from the environment. Connects to nothing but Secrets Manager."""
-    secrets()
+    # What cannot be had of them must keep nobody from ending anything.
+    try:
+        secrets()
+    except Misconfigured as exc:
+        logs.event("broken", level=logging.ERROR, why=str(exc))
     look = Invoker(variable("JITCLOUD_LOOK"), LOOKS_WITHIN)
     return _judging(config.load_to_end(folder(), utc_now, ask=look), JUDGE)
 

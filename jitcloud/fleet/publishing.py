@@ -80,7 +80,12 @@ class Publishing:
     def stand(self) -> None:
         """Write down how the deployment stands: what is overdue, above all."""
         now = utc_now()
-        figures = metrics.snapshot(self.store, now)
+        try:
+            figures = metrics.snapshot(self.store, now)
+        except JitError as exc:
+            # That nothing is told sets off an alarm; what is to be passed on does not wait for it.
+            logs.event("unmeasured", level=logging.ERROR, why=str(exc))
+            return
         emf.write(
             sys.stdout,
             now,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import sys
 from datetime import timedelta
 
 from jitcloud import config
 from jitcloud.clock import utc_now
 from jitcloud.errors import Conflict
 from jitcloud.fleet.environment import Context, folder, give_up
-from jitcloud.observing import logs
+from jitcloud.observing import emf, logs
 from jitcloud.reconcile import Compared
 
 SPARE = timedelta(seconds=60)
@@ -45,4 +46,6 @@ def _tell(compared: Compared) -> None:
     for trouble in compared.troubles:
         logs.event("trouble", level=logging.WARNING, why=str(trouble))
     tally = compared.tally
+    if compared.is_over or tally.leaked:
+        emf.write(sys.stdout, utc_now(), emf.leaked(tally.leaked))
     logs.event("reconcile", leaked=tally.leaked, missing=tally.missing, foreign=tally.foreign)

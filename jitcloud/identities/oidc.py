@@ -98,9 +98,9 @@ class OidcIdentities:
         if person.id == said.handle:
             return person.id
         # It was an e-mail, then, and whoever can choose that must not thereby choose who to be.
-        email = said.handle.casefold()
-        vouched = said.email is not None and said.email.casefold() == email
-        if email not in {each.casefold() for each in person.emails} or not (
+        email = _folded(said.handle)
+        vouched = said.email is not None and _folded(said.email) == email
+        if email not in set(map(_folded, person.emails)) or not (
             vouched or issuer.unverified_emails
         ):
             raise Unauthenticated(
@@ -122,3 +122,11 @@ class OidcIdentities:
                 until=said.issued_at + self._groups_last,
             )
         )
+
+
+def _folded(email: str) -> str:
+    """An e-mail without the case of its ASCII letters alone.
+
+    Unicode folds ``straße`` to ``strasse``, and these are domains of two owners (RFC 5892).
+    """
+    return "".join(char.lower() if char.isascii() else char for char in email)

@@ -78,6 +78,11 @@ def overdue_ends(count: int) -> Measured:
     return Measured(name="OverdueEnds", values=(count,))
 
 
+def leaked(count: int) -> Measured:
+    """How much access a comparison has found that the record does not know of."""
+    return Measured(name="Leaked", values=(count,))
+
+
 def signed_events(count: int) -> Measured:
     """How many signed events were committed: no more signatures should have been made."""
     return Measured(name="SignedEvents", values=(count,))

@@ -33,8 +33,8 @@ MOST = 200
 PAGES = 50
 """How many pages of anything are read."""
 
-Show = Callable[["Told"], None]
-"""Shows a person what they are about to approve."""
+Show = Callable[[Request], None]
+"""Shows a person what they are about to approve: its ask, for their yes covers nothing else."""
 
 Bind = Callable[[Digest], Presented]
 """Has them sign in for that alone. Raises as ``OidcSession.bound`` does."""
@@ -150,7 +150,7 @@ class Remote:
         by = None
         if shown.ask is not None:
             whole, digest = bound.approving(self._checked(request, shown), shown.ask, self.who)
-            show(Told(whole, shown))
+            show(whole)
             by = bind(digest)
         return self._done(request, "approve", {"reason": reason or None}, by)
 

@@ -1,8 +1,8 @@
 """HTTP/1.1 by uvicorn, for callers that are slow, silent or many.
 
-uvicorn waits for ever for the head of a request, takes any number of connections, and answers
-what is no HTTP in plain text. Behind no proxy each of these would be somebody's way to be in the
-way of others.
+uvicorn waits for ever for the head of a request and for the reader of an answer, takes any number
+of connections, and answers what is no HTTP in plain text. Behind no proxy each of these would be
+somebody's way to be in the way of others.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ from jitcloud.api import problems
 SLOWEST_HEAD = 10.0
 """Seconds from when a connection is made, or a request begun, until its headers have come."""
 
+SLOWEST_READER = 30.0
+"""Seconds in which a reader takes all that waits for them but its last few KiB."""
+
 MOST_CONNECTIONS = 800
 """How many connections are open; the next is let go of at once."""
 
@@ -31,6 +34,7 @@ class Protocol(H11Protocol):
     """One connection."""
 
     _waiting: asyncio.TimerHandle | None = None
+    _stuck: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn does
         """Begin to wait for a request, unless there are too many who do."""
@@ -43,7 +47,18 @@ class Protocol(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no more."""
         self._wait_no_more()
+        self._is_read()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Wait for the reader, for whom more waits than is to be kept; not for ever."""
+        super().pause_writing()
+        self._stuck = self.loop.call_later(SLOWEST_READER, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Go on: it was taken."""
+        self._is_read()
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         """Read on; what has begun must come to the end of its head in time."""
@@ -86,6 +101,11 @@ class Protocol(H11Protocol):
         if self._waiting is not None:
             self._waiting.cancel()
             self._waiting = None
+
+    def _is_read(self) -> None:
+        if self._stuck is not None:
+            self._stuck.cancel()
+            self._stuck = None
 
     def _give_up(self) -> None:
         self._waiting = None

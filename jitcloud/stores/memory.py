@@ -93,8 +93,8 @@ class MemoryStore:
     def due(self, now: datetime, limit: int) -> tuple[Due, ...]:
         return self._due(self._wakeful, now, limit)
 
-    def due_marks(self, now: datetime, limit: int) -> tuple[Due, ...]:
-        return self._due(self._wakeful_marks, now, limit)
+    def due_marks(self, now: datetime, limit: int, channel: str | None = None) -> tuple[Due, ...]:
+        return self._due(lambda: self._wakeful_marks(channel), now, limit)
 
     def by_person(self, person: PersonId, limit: int, after: RequestId | None = None) -> Page:
         return self._page(lambda request: request.person == person, limit, after)
@@ -133,10 +133,16 @@ class MemoryStore:
             later = (key for key in self._slots if after is None or key > after)
             return tuple(self._slots[key] for key in heapq.nsmallest(limit, later))
 
-    def ids(self, limit: int, after: RequestId | None = None) -> tuple[RequestId, ...]:
+    def ids(
+        self, limit: int, after: RequestId | None = None, state: State | None = None
+    ) -> tuple[RequestId, ...]:
         rules.check_limit(limit)
         with self._open():
-            later = (id_ for id_ in self._requests if after is None or id_ > after)
+            later = (
+                id_
+                for id_, request in self._requests.items()
+                if (after is None or id_ > after) and state in {None, request.state}
+            )
             return tuple(heapq.nsmallest(limit, later))
 
     def close(self) -> None:
@@ -173,9 +179,9 @@ class MemoryStore:
             if slot.wake_at is not None:
                 yield Due(kind="slot", id=key, wake_at=slot.wake_at)
 
-    def _wakeful_marks(self) -> Iterator[Due]:
+    def _wakeful_marks(self, of: str | None) -> Iterator[Due]:
         for (channel, request), mark in self._marks.items():
-            if mark.wake_at is not None:
+            if mark.wake_at is not None and of in {None, channel}:
                 yield Due(kind="mark", id=f"{channel}/{request}", wake_at=mark.wake_at)
 
     def _due(

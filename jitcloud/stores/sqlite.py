@@ -81,11 +81,17 @@ _DUE_MARKS = """
 SELECT 'mark', channel || '/' || request, wake_at FROM marks WHERE wake_at <= ?1
 ORDER BY wake_at LIMIT ?2
 """
+_DUE_OF_CHANNEL = """
+SELECT 'mark', channel || '/' || request, wake_at FROM marks WHERE wake_at <= ?1 AND channel = ?3
+ORDER BY wake_at LIMIT ?2
+"""
 
 # All of them in one statement, so in one consistent view, however many there are.
 _REQUESTS = "SELECT body FROM requests WHERE id IN (SELECT value FROM json_each(?))"
 _SLOTS = "SELECT body FROM slots WHERE key IN (SELECT value FROM json_each(?))"
 _ALL_SLOTS = "SELECT body FROM slots WHERE key > ? ORDER BY key LIMIT ?"
+_IDS = "SELECT id FROM requests WHERE id > ? ORDER BY id LIMIT ?"
+_IDS_IN_STATE = "SELECT id FROM requests WHERE state = ? AND id > ? ORDER BY id LIMIT ?"
 _BY_PERSON = """
 SELECT body FROM requests WHERE person = ? AND id < ? ORDER BY id DESC LIMIT ?
 """
@@ -168,8 +174,10 @@ class SqliteStore:
     def due(self, now: datetime, limit: int) -> tuple[Due, ...]:
         return self._due(_DUE, now, limit)
 
-    def due_marks(self, now: datetime, limit: int) -> tuple[Due, ...]:
-        return self._due(_DUE_MARKS, now, limit)
+    def due_marks(self, now: datetime, limit: int, channel: str | None = None) -> tuple[Due, ...]:
+        if channel is None:
+            return self._due(_DUE_MARKS, now, limit)
+        return self._due(_DUE_OF_CHANNEL, now, limit, channel)
 
     def by_person(self, person: PersonId, limit: int, after: RequestId | None = None) -> Page:
         return self._page(_BY_PERSON, person, limit, after)
@@ -205,19 +213,22 @@ class SqliteStore:
         rows = self._file.rows(_ALL_SLOTS, after or "", limit)
         return tuple(codec.decode_slot(body) for (body,) in rows)
 
-    def ids(self, limit: int, after: RequestId | None = None) -> tuple[RequestId, ...]:
+    def ids(
+        self, limit: int, after: RequestId | None = None, state: State | None = None
+    ) -> tuple[RequestId, ...]:
         rules.check_limit(limit)
-        rows = self._file.rows(
-            "SELECT id FROM requests WHERE id > ? ORDER BY id LIMIT ?", after or "", limit
-        )
+        if state is None:
+            rows = self._file.rows(_IDS, after or "", limit)
+        else:
+            rows = self._file.rows(_IDS_IN_STATE, state, after or "", limit)
         return tuple(RequestId(id_) for (id_,) in rows)
 
     def close(self) -> None:
         self._file.close()
 
-    def _due(self, sql: str, now: datetime, limit: int) -> tuple[Due, ...]:
+    def _due(self, sql: str, now: datetime, limit: int, *more: str) -> tuple[Due, ...]:
         rules.check_limit(limit)
-        rows = self._file.rows(sql, to_micros(now), limit)
+        rows = self._file.rows(sql, to_micros(now), limit, *more)
         return tuple(Due(kind=kind, id=id_, wake_at=to_instant(at)) for kind, id_, at in rows)
 
     def _page(self, sql: str, value: str, limit: int, after: RequestId | None) -> Page:

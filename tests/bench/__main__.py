@@ -11,10 +11,14 @@ from pathlib import Path
 
 from tests.bench import (
     credentials,
+    dynamodb_sweeps,
+    fleet_calls,
     identity_center,
     imports,
     large_policy,
+    overstays,
     policy,
+    serverless,
     starts,
     sweeps,
     verifying,
@@ -33,6 +37,10 @@ BENCHES: Mapping[str, Callable[[Path, Say], Iterable[Figure]]] = {
     "starts": starts.measure,
     "sweeps": sweeps.measure,
     "verifying": verifying.measure,
+    "dynamodb-sweeps": dynamodb_sweeps.measure,
+    "serverless": serverless.measure,
+    "fleet-calls": fleet_calls.measure,
+    "overstays": overstays.measure,
 }
 
 

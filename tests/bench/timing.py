@@ -51,8 +51,12 @@ def by_turns(
     pairs: int,
     seconds: float,
     warm: int = 3,
+    rest: float = 0.0,
 ) -> Pairs:
-    """Run both, each first as often as the other; stop early once the seconds are used up."""
+    """Run both, each first as often as the other; stop early once the seconds are used up.
+
+    Before each that counts nothing happens for ``rest`` seconds.
+    """
     for _ in range(warm):
         ours()
         bare()
@@ -62,6 +66,7 @@ def by_turns(
     while len(measured[0]) < pairs and (len(measured[0]) < 10 or time.monotonic() < give_up):
         order = (0, 1) if len(measured[0]) % 2 == 0 else (1, 0)
         for which in order:
+            time.sleep(rest)
             measured[which].append(seconds_of((ours, bare)[which]))
     return Pairs(tuple(measured[0]), tuple(measured[1]))
 

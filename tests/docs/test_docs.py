@@ -53,7 +53,7 @@ LAST = {
 }
 """Which block runs after all others of its page, and why."""
 
-GOES_ON = {"jitcloud emulator": "4566", "jitcloud serve": "8080"}
+GOES_ON = {"jitcloud emulator": "4566", "jitcloud serve": "8080", "python issuer.py": "5556"}
 """What the pages start in a second terminal, and leave running, and at which port of theirs.
 
 Each page gets other ports, so that pages run at the same time.

@@ -13,6 +13,7 @@ PAGES = (
     "docs/dynamodb.md",
     "docs/operations.md",
     "docs/publishing.md",
+    "docs/remote.md",
     "docs/serve.md",
     "docs/signing.md",
     "docs/threat-model.md",

@@ -13,7 +13,7 @@ import pytest
 from jitcloud.emulators.fleet import PEOPLE, Fleet
 from jitcloud.emulators.surroundings import apart
 from tests.contract.notifiers.mailbox import serving
-from tests.fleet.permissions import permissions, without
+from tests.fleet.permissions import Permission, permissions, without
 from tests.fleet.tasks import SOMEBODY, TASKS, Tasks, bus_and_topic, told
 from tests.fleet.workers import kill
 
@@ -22,18 +22,18 @@ EMULATOR_CANNOT_TELL: Mapping[str, Mapping[tuple[str, str], str]] = {}
 
 @pytest.fixture(scope="module")
 def tasks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tasks]:
-    """A fleet that tells everybody, and has done each task once."""
+    """A fleet with all there is, which has done each task once."""
     folder = tmp_path_factory.mktemp("permissions")
-    people = {**PEOPLE, **SOMEBODY}
-    with apart(), serving() as mailbox, Fleet(folder, bus_and_topic(), people) as fleet:
-        ready = Tasks(fleet, mailbox, told(fleet, mailbox))
-        kill(fleet)
-        begun = time.monotonic()
+    with apart(), serving() as mailbox, Outfitted(folder, mailbox) as fleet:
+        ready = Tasks(fleet)
         for function in TASKS:
             ready.do(function)
-        # Far more than anything takes, and no more: most of what is tried here fails.
-        ready.within = max(4.0, (time.monotonic() - begun) / 3)
         yield ready
+
+
+def is_remembered(permission: Permission) -> bool:
+    """Whether a function may not ask again what this lets it ask."""
+    return permission.action.partition(":")[0] in {"iam", "kms"}
 
 
 @pytest.mark.long
@@ -43,7 +43,7 @@ def test_without_any_one_permission_a_function_fails(tasks: Tasks, function: str
     for permission in permissions(tasks.fleet, function):
         with without(tasks.fleet, permission):
             try:
-                tasks.do(function)
+                tasks.do(function, afresh=is_remembered(permission))
             except (AssertionError, TimeoutError):
                 continue
             survives.add(permission.name)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from itertools import islice
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,30 +17,31 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from moto import mock_aws
 
 from functions import publish
-from jitcloud import ending, slots
-from jitcloud.ahead import look_ahead
+from jitcloud import config, rounds
+from jitcloud.ahead import MOST
 from jitcloud.api.commands import COMMANDS
-from jitcloud.asking import MOST_PARTS, Wish
+from jitcloud.asking import Wish
 from jitcloud.audit.keys import Ed25519Signer
 from jitcloud.directories.static import StaticDirectory
-from jitcloud.due import Due, Wake
+from jitcloud.due import Wake
 from jitcloud.emulators.oidc import OidcIssuer
-from jitcloud.errors import JitError, Misconfigured, Refused, Tampered, Unavailable
-from jitcloud.fleet import environment, judging
+from jitcloud.errors import JitError, Misconfigured, Tampered, Unavailable
+from jitcloud.fleet import advancing, judging
+from jitcloud.fleet.expiring import Expiring
 from jitcloud.fleet.judging import LOOKS_WITHIN
 from jitcloud.fleet.publishing import Publishing
 from jitcloud.identities.claims import Issuer
 from jitcloud.identities.oidc import OidcIdentities
+from jitcloud.journals.s3 import S3Journal
 from jitcloud.looking import Asked
 from jitcloud.model import (
-    Controls,
+    CONTROLS,
     EntitlementId,
     Hold,
     Holder,
     Mark,
-    Places,
     Place,
-    PersonId,
+    Places,
     Presented,
     Reach,
     Reconciled,
@@ -51,10 +52,10 @@ from jitcloud.model import (
     State,
 )
 from jitcloud.ports import Change
-from jitcloud.journals.s3 import S3Journal
-from jitcloud.providers.memory import KIND, MemoryAssignments, MemoryCloud, MemoryMechanism
+from jitcloud.providers.memory import KIND, Fault, MemoryAssignments, MemoryCloud, MemoryMechanism
+from jitcloud.reconcile import Reconciler
 from jitcloud.sign_ins import SignInBook
-from jitcloud.stores.dynamodb import plans
+from jitcloud.stores.dynamodb import keys, plans
 from jitcloud.stores.dynamodb.store import DynamoStore
 from jitcloud.stores.memory import MemoryStore
 from jitcloud.stores.memory_sign_ins import MemorySignIns
@@ -62,7 +63,8 @@ from jitcloud.sweep import to_tell
 from jitcloud.telling import CHANNEL
 from tests.factories import asked
 from tests.faults import Killed
-from tests.fleet.in_time import BRAKE
+from tests.fleet import in_time
+from tests.fleet.in_time import BRAKE, Fleet
 from tests.infra.text import functions, grants, of_type, parsed
 from tests.world import PEOPLE, POLICY, START, Time, World, caller
 
@@ -102,6 +104,12 @@ class Spoilt(Over):
             raise Tampered("This row is spoilt.")
         return cast("Request | None", self.store.request(name))
 
+    def requests(self, names: Sequence[RequestId]) -> Any:
+        self.reads += 1
+        if self.name in names:
+            raise Tampered("This row is spoilt.")
+        return self.store.requests(names)
+
     def by_state(self, state: State, limit: int, after: RequestId | None = None) -> Any:
         page = self.store.by_state(state, limit, after)
         if any(request.id == self.name for request in page.requests):
@@ -113,9 +121,9 @@ class Spoilt(Over):
 
 
 def test_one_spoilt_row_does_not_keep_a_brake_from_ending_anything_in_time(tmp_path: Path) -> None:
-    """With one spoilt row a brake reads every request there ever was, one by one, before its
+    """With one spoilt row a brake read every request there ever was, one by one, before its
     first end. A function is ended by its platform before that (200 rows a second in 120 s make
-    24,000 rows), each minute anew: nothing is ever ended."""
+    24,000 rows), each minute anew: nothing was ever ended."""
     store = Spoilt(MemoryStore())
     world = World(tmp_path, store=cast("Any", store), policy_text=f"{POLICY}\n{BRAKE}")
     spoilt = world.ask("ben", minutes=60)
@@ -125,7 +133,7 @@ def test_one_spoilt_row_does_not_keep_a_brake_from_ending_anything_in_time(tmp_p
         world.give_back(world.ask("caro", minutes=5), "caro")
     world.sweep_until_quiet_but(spoilt, ana, step=1)
     store.name = spoilt.id
-    with pytest.raises(Killed):
+    with suppress(Killed):
         _brake(world, store)
     assert world.now(ana).state is not State.ACTIVE
 
@@ -233,7 +241,7 @@ class Down:
 
     key = "ed25519:0"
 
-    def sign(self, message: bytes) -> Any:
+    def sign(self, message: bytes) -> Any:  # noqa: ARG002 - the port
         raise Unavailable("KMS did not answer in time.")
 
 
@@ -278,9 +286,118 @@ def test_without_the_secret_the_judge_still_takes_what_ends_something(
     monkeypatch.setenv("JITCLOUD_CONFIG", "/nowhere")
     monkeypatch.setenv("JITCLOUD_LOOK", "look")
     monkeypatch.setattr(judging, "secrets", away)
-    monkeypatch.setattr(judging.config, "load_to_end", put_together)
+    monkeypatch.setattr(config, "load_to_end", put_together)
     with pytest.raises(Killed):
         judging.judge()
+
+
+def test_a_driver_that_began_without_its_secrets_looks_for_them_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A driver that could not read its secrets when it started goes on without them, which ends
+    need; but it is kept as if it were whole, so that for as long as its process lives (hours)
+    every ticket and every group that needs one cannot be asked for, and nobody is let in by it."""
+    tries: list[str] = []
+
+    def away_at_first() -> None:
+        tries.append("tried")
+        if len(tries) == 1:
+            raise Misconfigured("The secret cannot be read.")
+
+    class Deployment:
+        broken = ""  # secrets are read where they are needed, so nothing is missing yet
+
+    monkeypatch.setenv("JITCLOUD_CONFIG", "/nowhere")
+    monkeypatch.setenv("JITCLOUD_QUEUE", "https://queue")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setattr(advancing, "secrets", away_at_first)
+    monkeypatch.setattr(config, "load_to_end", lambda *_, **__: Deployment())
+    made = advancing.made()
+    made.deployment()
+    made.deployment()
+    assert len(tries) == 2
+
+
+# ── A row that is brought back ───────────────────────────────────────────────────────────────
+
+
+def test_a_row_that_was_brought_back_is_not_believed_by_who_once_proved_it(tmp_path: Path) -> None:
+    """Whoever can write a row, and neither sign nor delete, brings back what a revoked request was
+    like while it was active. A process that begins anew finds events in the trail that the row
+    does not know, and gives nothing; one that proved the row then believes it again without a look
+    at the trail, hands out credentials by it and lets the person in again, until the deadline."""
+    world = World(tmp_path)
+    request = world.ask("ana", minutes=60)
+    world.ledger.verified(request.id, world.time())
+    other = World(tmp_path, time=world.time, store=world.store, cloud_=world.cloud)
+    world.time.forward(minutes=1)
+    other.broker.revoke(caller("ben"), request.id, world.time(), "An intruder")
+    other.sweep_until_quiet(step=1)
+    assert other.now(request).state is State.ENDED
+    cast("Any", world.store)._requests[request.id] = request  # noqa: SLF001 - written past the store
+    anew = World(tmp_path, time=world.time, store=world.store, cloud_=world.cloud)
+    with pytest.raises(Tampered):
+        anew.ledger.verified(request.id, world.time())
+    with pytest.raises(Tampered):
+        world.ledger.verified(request.id, world.time())
+
+
+# ── Clocks ───────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("seconds", [4, 20, 60])
+def test_a_function_whose_clock_is_ahead_does_not_prove_an_end_too_early(
+    tmp_path: Path, seconds: int
+) -> None:
+    """By when a call may still land is told by one function's clock, and whether that is over by
+    another one's. Where that is 20 s ahead, an end is proven while a grant's call is under way:
+    it lands afterwards, and the record says for good that nobody is in (until reconcile)."""
+    world = World(tmp_path)
+    world.cloud.faults.append(Fault.LATE)  # no answer, and an effect five seconds later
+    request = world.ask("ana", minutes=60)
+    ahead = Time(world.time() + timedelta(seconds=seconds))
+    other = World(tmp_path, time=ahead, store=world.store, cloud_=world.cloud)
+    with suppress(JitError):
+        other.broker.revoke(caller("ben"), request.id, ahead(), "An intruder")
+    for _ in range(600):
+        with suppress(JitError):
+            other.sweep()
+        world.time.forward(seconds=0.5)
+        ahead.forward(seconds=0.5)
+        if world.now(request).state is State.ENDED:
+            break
+    world.time.forward(seconds=30)
+    assert world.now(request).state is State.ENDED
+    assert not world.cloud.who_can("reader")
+
+
+# ── Wake-ups ─────────────────────────────────────────────────────────────────────────────────
+
+
+def test_wake_ups_do_not_multiply_while_the_record_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the record is out of reach for who drives (throttled, say) and not for who looks
+    ahead, each wake-up is put back every five seconds for ever, and each minute adds another for
+    the same thing: after half an hour there are 30 times as many, each tried twelve times a
+    minute, so that what throttles the table grows until it is reached again, and then some."""
+    fleet = Fleet(tmp_path)
+    fleet.ask(minutes=1)
+    fleet.run_until(fleet.time() + 5 * SECOND)
+
+    def away(*_: object) -> None:
+        raise Unavailable("DynamoDB limits the rate.")
+
+    monkeypatch.setattr(in_time, "wake_one", away)
+    fleet.run_until(fleet.time() + 5 * MINUTE)
+    early = fleet.woken
+    fleet.run_until(fleet.time() + MINUTE)
+    early = fleet.woken - early
+    fleet.run_until(fleet.time() + 20 * MINUTE)
+    late = fleet.woken
+    fleet.run_until(fleet.time() + MINUTE)
+    late = fleet.woken - late
+    assert late < 2 * early
 
 
 # ── Publishing ───────────────────────────────────────────────────────────────────────────────
@@ -304,16 +421,12 @@ def test_one_spoilt_row_does_not_keep_everything_from_being_published(
 
     made = Counting(store=world.store, subscriptions=(), teller=None)
     monkeypatch.setattr(publish, "_publishing", lambda: made)
-    try:
+    with suppress(JitError):
         publish.handler({}, Call())
-    except JitError:
-        pass
     assert done == ["passed on"]
 
 
-def test_a_backlog_of_events_does_not_keep_people_from_hearing_what_waits_for_them(
-    tmp_path: Path,
-) -> None:
+def test_a_backlog_of_events_does_not_keep_people_from_hearing_what_waits_for_them() -> None:
     """Who is to be told is looked for among the thousand oldest marks of all channels. After an
     outage of a bus there are more than that of its own, so that for as long as the backlog lasts
     (100,000 marks: 100 minutes and more) no approver hears of anything."""
@@ -337,21 +450,37 @@ class Taken:
         self.ids += [wake.id for wake in wakes if wake.kind != "brakes"]
 
 
-def test_a_cloud_with_much_that_is_overdue_keeps_no_other_cloud_waiting() -> None:
-    """A look takes the 10,000 oldest of all clouds together. While so many of one cloud cannot be
-    worked on (or have no queue at all), no deadline of another is queued any more: ends there
-    hang on the stream's messages alone."""
+class Index:
+    """The index of what is due, where 10,000 things of another cloud are overdue."""
 
-    def found(until: object, limit: int) -> Iterator[tuple[str, Wake]]:  # noqa: ARG001 - the port
-        stuck = (
-            ("azure", Wake(kind="request", id=f"a{n}", at=START - HOUR)) for n in range(10_000)
-        )
-        due = [("aws", Wake(kind="request", id="ends now", at=START))]
-        return islice((item for each in (stuck, due) for item in each), limit)
+    def query(self, **asked: Any) -> dict[str, Any]:
+        partition = asked["ExpressionAttributeValues"][":partition"]["S"]
+        begin = asked.get("ExclusiveStartKey", {}).get("n", 0)
+        many = {"aws#0": 1, self.stuck: MOST}.get(partition, 0)
+        since = START if partition == "aws#0" else START - HOUR
+        rows = [
+            {
+                "pk": keys.text(f"request#{partition}-{number}"),
+                "due": keys.text(partition),
+                "wake": keys.instant(since),
+            }
+            for number in range(begin, min(begin + asked["Limit"], many))
+        ]
+        end = begin + len(rows)
+        return {"Items": rows} | ({"LastEvaluatedKey": {"n": end}} if end < many else {})
 
-    queues = {"aws": Taken(), "azure": Taken()}
-    look_ahead(found, cast("Any", queues), START)
-    assert queues["aws"].ids == ["ends now"]
+    def __init__(self, stuck: str) -> None:
+        self.stuck = stuck
+
+
+@pytest.mark.parametrize("stuck", ["azure#0", "other#1"])
+def test_a_cloud_with_much_that_is_overdue_keeps_no_other_cloud_waiting(stuck: str) -> None:
+    """A look took the 10,000 oldest of all clouds together. While so many of one cloud could not
+    be worked on (or had no queue at all), no deadline of another was queued any more."""
+    aws, azure = Taken(), Taken()
+    queues = cast("Any", {"aws": aws, "azure": azure})
+    Expiring(client=cast("Any", Index(stuck)), table="t", queues=queues, dead={}).look()
+    assert aws.ids == ["aws#0-0"]
 
 
 # ── Looking ──────────────────────────────────────────────────────────────────────────────────
@@ -472,6 +601,43 @@ class _Deployment:
     def __init__(self, world: World) -> None:
         self.ledger, self.judge = world.ledger, world.advance.judge
         self.clock = world.time
+
+
+@pytest.mark.parametrize("role", ["PublishRole", "IssueRole"])
+def test_a_thief_of_a_mark_does_not_keep_reconcile_from_finding_what_has_leaked(
+    tmp_path: Path, role: str
+) -> None:
+    """How far a comparison has come is a mark as well. Whoever may write any mark (a thief of
+    `publish` or of `issue`) writes that it has passed all areas: each comparison is then finished
+    at once, finds no leak ever, and lets activations go on after a restore."""
+    world = World(tmp_path)
+    world.cloud.assign_by_hand("eve", "reader")  # exclusive to jitcloud, and in no record
+    name = keys.mark(rounds.CHANNEL, CONTROLS)
+    patterns = {
+        pattern
+        for grant in grants(of_type(parsed(), "AWS::IAM::Role")[role])
+        if grant.action == "dynamodb:PutItem"
+        for pattern in grant.condition.split(",")
+    }
+    if any(fnmatchcase(name, pattern) for pattern in patterns):
+        now = world.time()
+        terms = _reconciler(world)._terms()  # noqa: SLF001 - a thief reads it in the mark, or counts it out
+        passed = rounds.Round(begun_at=now, terms=terms, passed="\U0010ffff")
+        cursor = rounds._encoded(passed, now)  # noqa: SLF001 - as a thief would write it
+        mark = Mark(channel=rounds.CHANNEL, request=CONTROLS, cursor=cursor, version=1)
+        world.store.put_mark(mark)
+    found = _reconciler(world).run()
+    assert (found.tally.leaked, found.is_finished) == (1, True)
+
+
+def _reconciler(world: World) -> Reconciler:
+    return Reconciler(
+        ledger=world.ledger,
+        kinds=world.kinds,
+        mechanisms=world.mechanisms,
+        catalog=world.advance.judge.catalog,
+        clock=world.time,
+    )
 
 
 def test_somebody_hears_when_reconcile_fails_or_finds_a_leak() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 from jitcloud.emulators.fleet import Fleet
 
 _NAME = b"AWS_LAMBDA_FUNCTION_NAME="
+_DIES_WITHIN = 10.0
 
 
 def kill(fleet: Fleet, function: str | None = None) -> int:
@@ -19,21 +21,33 @@ def kill(fleet: Fleet, function: str | None = None) -> int:
     What is called next starts afresh. Return how many processes that were.
     """
     wanted = None if function is None else fleet.deployed.name(function)
-    count = 0
-    for pid, name in _workers(fleet):
-        if wanted in {None, name}:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-                count += 1
-    return count
+    found = [pid for pid, name in _workers(fleet) if wanted in {None, name}]
+    for pid in found:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    until = time.monotonic() + _DIES_WITHIN
+    while any(map(_runs, found)) and time.monotonic() < until:
+        time.sleep(0.01)
+    return len(found)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return _stat(Path(f"/proc/{pid}"))[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def _stat(folder: Path) -> list[str]:
+    """What stands after the name of a process: its state, its parent (proc(5))."""
+    return (folder / "stat").read_text().rpartition(")")[2].split()
 
 
 def _workers(fleet: Fleet) -> Iterator[tuple[int, str]]:
     """Yield each process with the name of its function. Linux says of each who its parent is."""
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it is gone, or somebody else's
-            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-            if parent != fleet.aws.pid:
+            if int(_stat(folder)[1]) != fleet.aws.pid:
                 continue
             for variable in (folder / "environ").read_bytes().split(b"\0"):
                 if variable.startswith(_NAME):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from tests.infra.text import NOTHING, Grant, Template, functions, grants, of_type
 
-READS = {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"}
-WRITES = {"dynamodb:ConditionCheckItem", "dynamodb:PutItem", "dynamodb:UpdateItem"}
+CHECK, MANY = "dynamodb:ConditionCheckItem", "dynamodb:BatchGetItem"
+PUT, UPDATE = "dynamodb:PutItem", "dynamodb:UpdateItem"
 STREAM = {
     Grant("dynamodb:DescribeStream", "Table.StreamArn"),
     Grant("dynamodb:GetRecords", "Table.StreamArn"),
@@ -19,36 +19,43 @@ STREAM = {
 (Lambda developer guide, "Process DynamoDB records with Lambda")."""
 
 
-def _table(*things: str) -> set[Grant]:
-    return {Grant(action, thing) for action in READS | WRITES for thing in things}
+def _table(*actions: str, of: Iterable[str] = ()) -> set[Grant]:
+    """Reading items of the table one by one, and what more is named, of some items alone."""
+    items = ",".join(of)
+    reads = {Grant("dynamodb:GetItem", "Table.Arn"), Grant("dynamodb:Query", "Table.Arn")}
+    return reads | {
+        Grant(action, "Table.Arn", items if action in {PUT, UPDATE} else "") for action in actions
+    }
 
 
-def _some(*items: str, indexes: str = "") -> set[Grant]:
-    """Reading the table, and writing some of its items."""
-    things = ["Table.Arn", *([indexes] if indexes else [])]
-    reads = {Grant(action, thing) for action in READS for thing in things}
-    return reads | {Grant(action, "Table.Arn", ",".join(items)) for action in WRITES}
+_SEARCH = Grant("dynamodb:Query", "${Table.Arn}/index/*")
+"""All that can be done with an index (Service Authorization Reference, Amazon DynamoDB)."""
 
-
+_JOURNAL = {
+    Grant("s3:GetObject", "arn:${AWS::Partition}:s3:::${JournalBucket}/*", "HasJournal"),
+    Grant("s3:ListBucket", "arn:${AWS::Partition}:s3:::${JournalBucket}", "HasJournal"),
+}
+_MARKS = ("mark#notices/*", "mark#publish-*")
 _SECRET = Grant("secretsmanager:GetSecretValue", "SecretArn", "HasSecret")
 
 
 _VERIFY = Grant("kms:GetPublicKey", "SigningKey.Arn")
-_INDEXES = "${Table.Arn}/index/*"
 _DUE = "${Table.Arn}/index/due"
 
 RIGHTS: Mapping[str, set[Grant]] = {
     "Request": {Grant("lambda:InvokeFunction", "Judge.Arn")},
     "Approve": {Grant("lambda:InvokeFunction", "Judge.Arn")},
     "Judge": {
-        *_table("Table.Arn", _INDEXES),
+        *_table(MANY, PUT, UPDATE),
+        _SEARCH,
         Grant("lambda:InvokeFunction", "Look.Arn"),
         _SECRET,
     },
     "Look": set(),
-    "Issue": {*_some("mark#*", "request#*"), _VERIFY},
+    "Issue": {*_table(PUT, UPDATE, of=(*_MARKS, "request#*")), _VERIFY},
     "AdvanceAws": {
-        *_table("Table.Arn", _INDEXES),
+        *_table(CHECK, MANY, PUT, UPDATE),
+        _SEARCH,
         _SECRET,
         _VERIFY,
         *STREAM,
@@ -57,6 +64,7 @@ RIGHTS: Mapping[str, set[Grant]] = {
         Grant("sqs:GetQueueAttributes", "AwsQueue.Arn"),
         Grant("sqs:ReceiveMessage", "AwsQueue.Arn"),
         Grant("sqs:SendMessage", "AwsQueue.Arn"),
+        *_JOURNAL,
         Grant("s3:PutObject", "arn:${AWS::Partition}:s3:::${JournalBucket}/*", "HasJournal"),
     },
     "Expire": {
@@ -66,13 +74,14 @@ RIGHTS: Mapping[str, set[Grant]] = {
         Grant("sqs:ReceiveMessage", "AwsDead.Arn"),
     },
     "Reconcile": {
-        *_table("Table.Arn", _INDEXES),
+        *_table(MANY, PUT, UPDATE),
+        _SEARCH,
         _VERIFY,
-        Grant("s3:GetObject", "arn:${AWS::Partition}:s3:::${JournalBucket}/*", "HasJournal"),
-        Grant("s3:ListBucket", "arn:${AWS::Partition}:s3:::${JournalBucket}", "HasJournal"),
+        *_JOURNAL,
     },
     "Publish": {
-        *_some("mark#*", indexes=_INDEXES),
+        *_table(MANY, PUT, of=_MARKS),
+        _SEARCH,
         _SECRET,
         _VERIFY,
         *STREAM,

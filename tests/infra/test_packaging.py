@@ -201,12 +201,10 @@ def test_what_functions_cannot_work_with_is_refused(
 DENIES = "arn:aws:iam::111122223333:policy/denies"
 DEV_READ = "arn:aws:iam::111122223333:role/dev-read"
 AWAY = "arn:aws:iam::222233334444:role/jitcloud-account"
-READING = {
+LOOKING = {
     ("iam:GetPolicy", DENIES),
     ("iam:GetPolicyVersion", DENIES),
     ("iam:GetRole", DEV_READ),
-    ("iam:ListEntitiesForPolicy", DENIES),
-    ("iam:ListPolicyVersions", DENIES),
     ("sts:AssumeRole", AWAY),
 }
 
@@ -218,10 +216,12 @@ def test_each_function_gets_its_part_of_the_rights(deployment: Path, tmp_path: P
         "IssueRights": {
             (f"sts:{verb}", DEV_READ) for verb in ("AssumeRole", "SetSourceIdentity", "TagSession")
         },
-        "LookRights": READING,
-        "ReconcileRights": READING,
+        "LookRights": LOOKING,
+        "ReconcileRights": {("sts:AssumeRole", AWAY)},
         "AdvanceAwsRights": {
-            *READING,
+            *LOOKING,
+            ("iam:ListEntitiesForPolicy", DENIES),
+            ("iam:ListPolicyVersions", DENIES),
             ("iam:CreatePolicyVersion", DENIES),
             ("iam:DeletePolicyVersion", DENIES),
         },

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,9 +13,11 @@ import pytest
 from jitcloud import config
 from jitcloud.cli.program import Program
 from jitcloud.cli.run import run
+from jitcloud.clock import utc_now
 from jitcloud.emulators.oidc import OidcIssuer
+from jitcloud.ports import Clock
 from jitcloud.serving.answering import Answering, resolver
-from tests.cli_world import BRAKES, CATALOG, GLASS, POLICY, CliWorld, MemoryKeyring, Said
+from tests.cli_world import BRAKES, CATALOG, GLASS, POLICY, CliWorld, MemoryKeyring, Said, nothing
 from tests.serving.served import Running, running
 from tests.signing_in import Browser
 
@@ -40,28 +42,64 @@ class _Fixed:
 
 
 @dataclass
+class AtHome:
+    """Runs commands in this process as people do on machines of their own."""
+
+    folder: Path
+    capsys: pytest.CaptureFixture[str]
+    keyring: Callable[[], MemoryKeyring]
+    sleep: Callable[[float], None] = nothing
+    open_page: Callable[[str], None] = field(default_factory=Browser)
+    clock: Clock = utc_now
+    keyrings: dict[str, MemoryKeyring] = field(default_factory=dict)
+    url: str = ""
+
+    @property
+    def file(self) -> Path:
+        return self.folder / "jitcloud" / "client.toml"
+
+    def settle(self, url: str, issuer: str, client_id: str) -> None:
+        """Write what client.toml says of an API and an issuer."""
+        self.write(url, f'sign_in = "oidc"\nissuer = "{issuer}"\nclient_id = "{client_id}"\n')
+
+    def write(self, url: str, more: str) -> None:
+        """Write what it says of an API, and more."""
+        self.url = url
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        self.file.write_text(f'[api]\nurl = "{url}"\n{more}')
+
+    def jit(self, *args: str, by: str = "ana", **environment: str) -> Said:
+        """Run ``jitcloud args`` with what is in somebody's keyring."""
+        home = {"HOME": str(self.folder), "XDG_CONFIG_HOME": str(self.folder)}
+        program = Program(
+            environment={"PATH": "/usr/bin:/bin", **home, **environment},
+            keyring=lambda: self.keyrings.setdefault(by, self.keyring()),
+            sleep=self.sleep,
+            open_page=self.open_page,
+            clock=self.clock,
+        )
+        self.capsys.readouterr()
+        code = run(list(args), program)
+        out, err = self.capsys.readouterr()
+        return Said(int(code), out, err)
+
+
+@dataclass
 class RemoteWorld(CliWorld):
     """``there`` runs a command by the API, ``jit`` the same one on the deployment's machine."""
 
     issuer: OidcIssuer = field(default_factory=OidcIssuer)
-    keyrings: dict[str, MemoryKeyring] = field(default_factory=dict)
-    url: str = ""
     server: Running | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         furnish(self)
         self.browser = Browser()
+        self.home = AtHome(self.folder / "home", self.capsys, MemoryKeyring)
 
     def settle(self, url: str) -> None:
         """Write what a person's client.toml says."""
-        self.url = url
-        folder = self.folder / "home" / "jitcloud"
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "client.toml").write_text(
-            f'[api]\nurl = "{url}"\nsign_in = "oidc"\nissuer = "{self.issuer.url}"\n'
-            f'client_id = "{self.issuer.client_id}"\n'
-        )
+        self.home.settle(url, self.issuer.url, self.issuer.client_id)
 
     @contextmanager
     def served(self) -> Iterator[Running]:
@@ -88,22 +126,8 @@ class RemoteWorld(CliWorld):
 
     def at_home(self, *args: str, by: str = "ana", **environment: str) -> Said:
         """Run it with what is in somebody's keyring."""
-        program = Program(
-            environment={
-                "PATH": "/usr/bin:/bin",
-                "HOME": str(self.folder / "home"),
-                "XDG_CONFIG_HOME": str(self.folder / "home"),
-                **environment,
-            },
-            keyring=lambda: self.keyrings.setdefault(by, MemoryKeyring()),
-            sleep=self.sleep,
-            open_page=self.browser,
-            clock=self.time,
-        )
-        self.capsys.readouterr()
-        code = run(list(args), program)
-        out, err = self.capsys.readouterr()
-        return Said(int(code), out, err)
+        self.home.sleep, self.home.open_page, self.home.clock = self.sleep, self.browser, self.time
+        return self.home.jit(*args, by=by, **environment)
 
     def asked_there(self, what: str = "dev-read", *more: str, by: str = "ana") -> Any:
         """Ask by the API; return the request as JSON."""
@@ -122,7 +146,7 @@ def world_in(
 ) -> RemoteWorld:
     """Make one; its issuer is started, and has to be stopped."""
     world = RemoteWorld(folder, capsys, monkeypatch)
-    world.issuer = OidcIssuer(clock=world.time).start()
+    world.issuer = OidcIssuer(clock=world.time, algorithm="ES256").start()
     for name in ("ana", "ben", "caro"):
         world.issuer.add(name)
     return world

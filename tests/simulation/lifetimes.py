@@ -465,12 +465,13 @@ class Simulation:
     # ── What must be true ────────────────────────────────────────────────────────────────────
 
     def _check(self) -> None:
+        record = self._all()
         for person in PEOPLE:
             for name, role in ROLES.items():
-                self._check_one(person, name, role)
+                mine = [r for r in record if r.person == person and r.entitlement.id == name]
+                self._check_one(person, name, role, mine)
 
-    def _check_one(self, person: str, name: str, role: str) -> None:
-        mine = [r for r in self._all() if r.person == person and r.entitlement.id == name]
+    def _check_one(self, person: str, name: str, role: str, mine: list[Request]) -> None:
         if (person, role) in self.standing:
             # P7: what stood before us stands for ever.
             assert self._can(person, role), self.tell(f"{person} lost standing {role}")

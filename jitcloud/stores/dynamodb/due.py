@@ -41,9 +41,15 @@ def due(
     return _due(client, table, partitions, until, most)
 
 
-def due_marks(client: Queries, table: str, until: datetime, *, most: int) -> Iterator[Due]:
-    """Yield marks with ``wake_at <= until``, oldest first; as ``due`` else."""
-    found = _due(client, table, keys.shards(keys.MARKS), until, most)
+def due_marks(
+    client: Queries, table: str, until: datetime, *, most: int, channel: str | None = None
+) -> Iterator[Due]:
+    """Yield marks with ``wake_at <= until``, oldest first; as ``due`` else.
+
+    Of one channel, if it is named: those of others are passed over where they are, and paid for.
+    """
+    begins = None if channel is None else keys.mark(channel, "")
+    found = _due(client, table, keys.shards(keys.MARKS), until, most, begins)
     return (item for _, item in found)
 
 
@@ -63,10 +69,15 @@ def read(item: Item) -> tuple[str, Due] | None:
     return partition.partition("#")[0], Due(kind=_KINDS[kind], id=name, wake_at=wake_at)
 
 
-def _due(
-    client: Queries, table: str, partitions: Sequence[str], until: datetime, most: int
+def _due(  # noqa: PLR0913, PLR0917 - all in which one search differs from another
+    client: Queries,
+    table: str,
+    partitions: Sequence[str],
+    until: datetime,
+    most: int,
+    begins: str | None = None,
 ) -> Iterator[tuple[str, Due]]:
     bound = Bound("<=", keys.instant(until))
-    found = rows(client, table, keys.DUE, partitions, bound, most=most)
+    found = rows(client, table, keys.DUE, partitions, bound, most=most, begins=begins)
     read_ = (item for item in map(read, found) if item is not None)
     return islice(read_, most)

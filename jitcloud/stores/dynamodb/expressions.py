@@ -70,6 +70,8 @@ def _size(value: Value) -> int:
     match value:
         case {"S": str(written)} | {"N": str(written)}:
             return len(written.encode()) + 1
+        case {"B": bytes(packed)}:
+            return len(packed) + 1
         case {"M": dict(inner)}:
             return 3 + sum(1 + len(name.encode()) + _size(each) for name, each in inner.items())
         case {"L": list(inner)}:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -13,6 +14,10 @@ from jitcloud.model import Controls, Digest, Mark, Request, Sealed, Slot
 from jitcloud.ports import Move
 from jitcloud.stores.dynamodb import keys
 from jitcloud.stores.dynamodb.keys import Item, Value, number, text
+
+LONG = 64 * 1024
+LONGEST = 64 * 1024 * 1024
+"""From how many bytes on a body is compressed, and how many it may then come to."""
 
 # What is searched or fenced by has an attribute; ``body`` is the whole, as canonical JSON. Each
 # item says which commit wrote it, so that whoever got no answer can tell whether it was theirs.
@@ -67,7 +72,7 @@ def slot(slot_: Slot, commit: str) -> Item:
         "id": text(slot_.key),
         "version": number(slot_.version),
         "listing": text(keys.spread("slot", slot_.key)),
-        "body": text(codec.encode_slot(slot_)),
+        "body": _packed(codec.encode_slot(slot_)),
         "commit": text(commit),
     }
     if slot_.wake_at is not None:
@@ -118,7 +123,7 @@ def to_request(item: Item) -> Request:
 
 
 def to_slot(item: Item) -> Slot:
-    return codec.decode_slot(_text(item, "body"))
+    return codec.decode_slot(_unpacked(item, "body"))
 
 
 def to_controls(item: Item) -> Controls:
@@ -173,6 +178,26 @@ def to_number(item: Item, name: str) -> int:
 
 def to_digest(item: Item, name: str) -> Digest:
     return Digest(_text(item, name))
+
+
+def _packed(written: str) -> Value:
+    """Write a body; a long one compressed: what denies a whole account's sessions is one item."""
+    if len(written) <= LONG:
+        return text(written)
+    return {"B": zlib.compress(written.encode())}
+
+
+def _unpacked(item: Item, name: str) -> str:
+    packed = item.get(name, {}).get("B")
+    if packed is None:
+        return _text(item, name)
+    inflating = zlib.decompressobj()
+    try:
+        found = inflating.decompress(bytes(packed), LONGEST)
+        whole = inflating.eof and not inflating.unused_data
+        return found.decode() if whole else _text({}, name)
+    except (zlib.error, TypeError, UnicodeDecodeError) as exc:
+        raise _spoilt(name) from exc
 
 
 def _text(item: dict[str, Value], name: str) -> str:

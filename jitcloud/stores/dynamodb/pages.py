@@ -12,6 +12,10 @@ PAGE = 100
 """How many rows one call reads at most: of several partitions, few are read in vain."""
 
 
+FILTERED = 1000
+"""The same where most of what is read may be passed over: a page of 1 MB holds several thousand."""
+
+
 class Queries(Protocol):
     """What a client of the SDK does, and whatever else asks DynamoDB for it."""
 
@@ -37,8 +41,11 @@ def rows(  # noqa: PLR0913 - all in which one search differs from another
     *,
     most: int,
     newest_first: bool = False,
+    begins: str | None = None,
 ) -> Iterator[Item]:
     """Yield the rows of several partitions of an index, merged in the order of its sort key.
+
+    With ``begins``, of items alone whose own partition's name begins so; others are read in vain.
 
     ``most`` is how many are wanted, so that no page is read that is longer. An index is eventually
     consistent: a row may be missing, or be there still, for a moment after a commit, which as a
@@ -48,15 +55,19 @@ def rows(  # noqa: PLR0913 - all in which one search differs from another
     if bound is not None:
         condition += f" AND #sort {bound.compares} :bound"
         values[":bound"] = bound.value
-    asked = {
+    names = {"#partition": index.partition} | ({} if bound is None else {"#sort": index.sort})
+    asked: dict[str, Any] = {
         "TableName": table,
         "IndexName": index.name,
         "KeyConditionExpression": condition,
-        "ExpressionAttributeNames": {"#partition": index.partition}
-        | ({} if bound is None else {"#sort": index.sort}),
+        "ExpressionAttributeNames": names,
         "ScanIndexForward": not newest_first,
         "Limit": min(most, PAGE),
     }
+    if begins is not None:
+        values[":begins"] = text(begins)
+        names["#pk"] = "pk"
+        asked |= {"FilterExpression": "begins_with(#pk, :begins)", "Limit": FILTERED}
     found = [
         _rows(client, asked | {"ExpressionAttributeValues": {":partition": text(each), **values}})
         for each in partitions

@@ -110,10 +110,10 @@ class DynamoStore:
         reach = self._reach
         return tuple(item for _, item in due.due(reach, reach.table, now, most=limit))
 
-    def due_marks(self, now: datetime, limit: int) -> tuple[Due, ...]:
+    def due_marks(self, now: datetime, limit: int, channel: str | None = None) -> tuple[Due, ...]:
         rules.check_limit(limit)
         reach = self._reach
-        return tuple(due.due_marks(reach, reach.table, now, most=limit))
+        return tuple(due.due_marks(reach, reach.table, now, most=limit, channel=channel))
 
     def by_person(self, person: PersonId, limit: int, after: RequestId | None = None) -> Page:
         return self._page(
@@ -159,8 +159,17 @@ class DynamoStore:
         found = self._chunked(names, limit, lambda some: self._slots(map(SlotKey, some)))
         return tuple(islice(found, limit))
 
-    def ids(self, limit: int, after: RequestId | None = None) -> tuple[RequestId, ...]:
-        return tuple(map(RequestId, islice(self._listed("request", limit, after), limit)))
+    def ids(
+        self, limit: int, after: RequestId | None = None, state: State | None = None
+    ) -> tuple[RequestId, ...]:
+        if state is None:
+            found = self._listed("request", limit, after)
+        else:
+            rules.check_limit(limit)
+            bound = Bound(">", text(after)) if after else None
+            in_state = self._rows(keys.BY_STATE, keys.shards(state), bound, limit)
+            found = (row["id"]["S"] for row in in_state)
+        return tuple(map(RequestId, islice(found, limit)))
 
     def close(self) -> None:
         self._is_closed = True
