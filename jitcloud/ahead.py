@@ -8,7 +8,7 @@ that is repeated a read: the record alone says what is to be done, and until whe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
@@ -29,6 +29,9 @@ EARLY = timedelta(seconds=2)
 
 AGAIN = timedelta(seconds=5)
 """When it is tried again where the record could not be reached."""
+
+TRIES = PERIOD // AGAIN
+"""How often: by then the next look has found it again, and two of it would soon be many."""
 
 MOST = 10_000
 """How many wake-ups of a cloud one look queues; the next one queues the rest."""
@@ -105,7 +108,8 @@ class Handed:
         """Wake all of these, the earliest first; yield what could not be done.
 
         None is dropped: one that is early is waited for, or queued again, and one that cannot be
-        judged now, since the record is out of reach, is queued again as well. Raises
+        judged now, since the record is out of reach, is queued again until the next look ahead has
+        found it anew. Raises
         ``Unavailable`` where even that cannot be done: then whoever handed them out keeps them.
         """
         for wake in sorted(wakes, key=lambda each: each.at):
@@ -119,5 +123,7 @@ class Handed:
                 yield from self.wake(wake)
             except Unavailable as exc:
                 now = self.clock()
-                self.queue.put([Wake(kind=wake.kind, id=wake.id, at=now + AGAIN)], now)
+                if wake.tries < TRIES:
+                    again = replace(wake, at=now + AGAIN, tries=wake.tries + 1)
+                    self.queue.put([again], now)
                 yield f"{wake.id}: {exc}"

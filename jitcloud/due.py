@@ -28,3 +28,5 @@ class Wake:
     """A request, a slot, or every brake that somebody put on and nobody has finished."""
     id: str
     at: datetime
+    tries: int = 0
+    """How often it was put back because the record could not be reached."""

@@ -74,7 +74,7 @@ class Looking:
         """Answer one question. Raises ``Invalid`` for what is none."""
         try:
             question = _QUESTION.validate_python(dict(asked), strict=False)
-        except ValidationError as exc:
+        except (TypeError, ValueError) as exc:  # pydantic's are the latter
             raise Invalid("This is no question that can be answered by looking.") from exc
         reply: Any = _REPLY.dump_python(self._looked(question), mode="json")
         return dict(reply)

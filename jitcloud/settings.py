@@ -40,6 +40,7 @@ _SENDER = re.compile(
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")  # S3 user guide, naming rules
 _TABLE = re.compile(r"[A-Za-z0-9_.-]{3,255}")  # botocore's model of DynamoDB
 _REGION = re.compile(r"[a-z]{2,4}(?:-[a-z]{2,16}){1,3}-[0-9]{1,2}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _EXTERNAL_ID = re.compile(r"[\w+=,.@:/-]{2,1224}", re.ASCII)  # botocore's model of AssumeRole
 _EMAIL = re.compile(r"[!-9;-~]{1,200}@[!-9;-~]{1,200}")  # in Basic credentials a colon ends it
 
@@ -139,6 +140,12 @@ def _bucket(name: str | None) -> str | None:
     return name
 
 
+def _digest(text: str | None) -> str | None:
+    if text is not None and _SHA256.fullmatch(text) is None:
+        raise ValueError("write all 64 digits, as `jitcloud check` shows the text's SHA-256")
+    return text
+
+
 def _variable(name: str | None) -> str | None:
     if name is not None and _VARIABLE.fullmatch(name) is None:
         # Not shown: who misreads this key has written the token itself.
@@ -235,6 +242,9 @@ class PolicySettings(_Strict):
     folder: FilePath = Path("policy")
     freeze: bool = False
     """A change freeze is on everywhere, until this is lifted: rules read ``context.freeze``."""
+    adopt: Annotated[str | None, AfterValidator(_digest)] = None
+    """A text that may judge again though it was replaced, by its SHA-256: where nobody can run
+    ``jitcloud policy adopt``, as in a fleet of functions."""
 
 
 class DirectorySettings(_Strict):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -18,8 +19,9 @@ from jitcloud.api import problems
 from jitcloud.api.commands import COMMANDS, Command, Doing
 from jitcloud.api.message import Answer, Message, message_of
 from jitcloud.api.once import Once, request_id
+from jitcloud.api.seeing import Seeing
 from jitcloud.config import Deployment
-from jitcloud.errors import Invalid, JitError
+from jitcloud.errors import Invalid, JitError, Misconfigured
 from jitcloud.library import Acting
 from jitcloud.model import Caller
 from jitcloud.observing import call, logs
@@ -96,6 +98,9 @@ class Judging:
             return do(None)
         if self.answers is None:
             raise Invalid("No Idempotency-Key means anything here; leave it out.")
+        # What was answered before is for somebody who may still speak.
+        with suppress(Misconfigured):
+            Seeing(Acting(self.deployment, caller)).person()
         once = Once(self.answers, self.clock)
         return once(
             caller.person,

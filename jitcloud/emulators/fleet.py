@@ -132,6 +132,8 @@ class Fleet:
     people: Mapping[str, str] = field(default_factory=lambda: PEOPLE)
     """Who there is: the id and name of each. Ben and Caro are leads, all are staff."""
     root: Path = packaging.ROOT
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """What reaches every function besides its own variables: where other emulators are."""
     aws: Ministack = field(init=False)
     issuer: OidcIssuer = field(init=False)
     account: Account = field(init=False)
@@ -143,7 +145,7 @@ class Fleet:
     def __enter__(self) -> Self:
         with ExitStack() as left:
             self.issuer = left.enter_context(OidcIssuer(client_id=AUDIENCE))
-            self.aws = left.enter_context(Ministack(prompt=True))
+            self.aws = left.enter_context(Ministack(prompt=True, environment=self.environment))
             # Whoever signs an identity here learns from the SDK's own settings whom it is for.
             os.environ["AWS_ENDPOINT_URL_STS"] = self.aws.endpoint_url
             left.callback(os.environ.pop, "AWS_ENDPOINT_URL_STS", None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -28,6 +28,9 @@ from jitcloud.queues import sqs
 from jitcloud.stores.dynamodb import stream
 from jitcloud.waking import brakes, woken
 
+AGAIN = 30.0
+"""Seconds after which secrets that could not be read are looked for again."""
+
 SPARE = timedelta(seconds=30)
 """What is not begun so long before the platform ends the call is queued again."""
 
@@ -36,7 +39,7 @@ SPARE = timedelta(seconds=30)
 class Advancing:
     """One cloud's driver."""
 
-    deployment: Kept[Deployment]
+    deployment: Callable[[], Deployment]
     queue: Queue
 
     def stream(self, records: Sequence[Mapping[str, Any]]) -> None:
@@ -95,15 +98,33 @@ def wake_one(deployment: Deployment, wake: Wake) -> tuple[str, ...]:
 
 def made() -> Advancing:
     """Put it together from the environment. Opens no connection."""
-    deployment = Kept(_opened, lambda each: not each.broken)
+    opened = Kept(_opened, lambda each: each.is_good)
     queue = sqs.SqsQueue(boto3.client("sqs", config=sqs.CONFIG), variable("JITCLOUD_QUEUE"))
-    return Advancing(deployment=deployment, queue=queue)
+    return Advancing(deployment=lambda: opened().deployment, queue=queue)
 
 
-def _opened() -> Deployment:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Opened:
+    """A deployment, and since when it lacks something that may be mended by now."""
+
+    deployment: Deployment
+    lacking_since: float | None
+
+    @property
+    def is_good(self) -> bool:
+        since = self.lacking_since
+        return since is None or time.monotonic() - since < AGAIN
+
+
+def _opened() -> _Opened:
     # What cannot be had of secrets must keep no access alive: an end needs none of them.
+    lacking = None
     try:
         secrets()
     except Misconfigured as exc:
+        lacking = time.monotonic()
         logs.event("broken", level=logging.ERROR, why=str(exc))
-    return config.load_to_end(folder(), utc_now, signs=False)
+    deployment = config.load_to_end(folder(), utc_now, signs=False)
+    if deployment.broken:
+        lacking = time.monotonic() - AGAIN  # each call looks whether it was mended
+    return _Opened(deployment=deployment, lacking_since=lacking)

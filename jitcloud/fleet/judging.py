@@ -50,7 +50,11 @@ def take_up(deployment: Deployment) -> dict[str, object]:
 
     Until then whoever drives clouds, and signs nothing, lets nobody in by it.
     """
-    known = bundles.current(deployment.ledger, deployment.judge, BROKER, deployment.clock())
+    ledger, judge, now = deployment.ledger, deployment.judge, deployment.clock()
+    if bundles.renewed(judge).policy.digest == deployment.settings.policy.adopt:
+        # Going back is a decision of its own, and here it stands in the configuration.
+        bundles.adopt(ledger, judge, BROKER, now, "Named by policy.adopt in jitcloud.toml.")
+    known = bundles.current(ledger, judge, BROKER, now)
     return {"policy": known.number}
 
 

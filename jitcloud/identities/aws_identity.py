@@ -25,6 +25,9 @@ from jitcloud.text import quoted
 OLDEST = timedelta(seconds=60)
 """How long ago a call may have been signed: by then it has long arrived."""
 
+AT_ONCE = 8
+"""How many calls STS is asked about at the same time, by one process."""
+
 WITHIN = timedelta(seconds=4)
 """How long STS may take to answer, all in all."""
 
@@ -94,6 +97,7 @@ class AwsIdentities:
             for at in self._endpoints
         }
         self._lock = threading.Lock()
+        self._asking = threading.BoundedSemaphore(AT_ONCE)
         self._known: dict[str, _Known] = {}
 
     def identify(self, presented: Presented, now: datetime) -> Caller:
@@ -134,7 +138,15 @@ class AwsIdentities:
             )
 
     def _asked(self, call: PresignedCall) -> Answered:
-        answer = self._servers[call.at].get(call.target, {presigned.HEADER: self._trusted.audience})
+        # Whoever makes calls up must not keep everybody waiting whom nobody need ask STS about.
+        if not self._asking.acquire(blocking=False):
+            raise Unavailable("Too many AWS identities are being looked up; try again in a moment.")
+        try:
+            answer = self._servers[call.at].get(
+                call.target, {presigned.HEADER: self._trusted.audience}
+            )
+        finally:
+            self._asking.release()
         answered = sts_answer.identity(answer.body) if answer.status == _OK else None
         if answered is None:
             raise _refused(answer)

@@ -31,6 +31,8 @@ BATCH = 10
 MOST_TEXT = 4096
 """How long a message may be that is read: ours are a tenth of it."""
 
+MOST_TRIES = 1000
+
 KINDS = ("request", "slot", "brakes")
 
 CONFIG = Config(
@@ -96,7 +98,8 @@ class SqsQueue:
 def encode(wake: Wake) -> str:
     """Return the text of a message: what is to be woken, and when. It holds nothing else."""
     at = wake.at.astimezone(UTC).isoformat()
-    return json.dumps({"v": 1, "kind": wake.kind, "id": wake.id, "at": at})
+    said = {"v": 1, "kind": wake.kind, "id": wake.id, "at": at}
+    return json.dumps(said | ({"tries": wake.tries} if wake.tries else {}))
 
 
 def decode(text: str) -> Wake:
@@ -113,11 +116,16 @@ def _wake(text: str) -> Wake | None:
     try:
         said = json.loads(text)
         kind, name, at = said["kind"], said["id"], datetime.fromisoformat(said["at"])
-    except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
+        if said.get("v") != 1 or kind not in KINDS or at.tzinfo is None:
+            return None
+        tries = said.get("tries", 0)
+        if type(tries) is not int or not 0 <= tries <= MOST_TRIES:
+            return None
+        name.encode()  # what is half of a character is no text
+        # An instant at the edge of the calendar may be none in UTC, in which it is passed on.
+        return Wake(kind=kind, id=name, at=at.astimezone(UTC), tries=tries)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
         return None
-    if said.get("v") != 1 or kind not in KINDS or not isinstance(name, str) or at.tzinfo is None:
-        return None
-    return Wake(kind=kind, id=name, at=at)
 
 
 def _readable(message: Any) -> Wake | None:  # noqa: ANN401 - the shape is the SDK's

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import time
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -19,9 +18,7 @@ from jitcloud.stores.sqlite import SqliteStore
 from tests import deployments
 from tests.aws import killed
 from tests.aws.conftest import Aws
-
-SERVER = multiprocessing.get_context("forkserver")
-SERVER.set_forkserver_preload(["tests.aws.killed", "jitcloud.config"])
+from tests.processes import PROCESSES
 
 
 @pytest.mark.parametrize(
@@ -83,8 +80,8 @@ def test_killed_before_any_call_nothing_is_alive_past_the_deadline(
 
 
 def _run(folder: Path, at: int) -> tuple[list[Credentials], str]:
-    mine, theirs = SERVER.Pipe(duplex=False)
-    process = SERVER.Process(target=killed.live, args=(folder, at, theirs))
+    mine, theirs = PROCESSES.Pipe(duplex=False)
+    process = PROCESSES.Process(target=killed.live, args=(folder, at, theirs))
     process.start()
     theirs.close()
     got, calls = _listen(mine)

@@ -30,7 +30,7 @@ LIMIT = 1.0
 """Seconds that the 99th of 100 may be late."""
 
 MINUTE, AT_ONCE = timedelta(minutes=1), timedelta(0)
-SPARE = timedelta(seconds=30)
+SPARE = timedelta(seconds=60)
 """How long after the last ask everybody should have been let in."""
 
 WARM = 20

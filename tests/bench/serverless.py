@@ -21,7 +21,7 @@ from tests.bench.overheard import Overheard
 from tests.bench.timing import MILLI, Say, by_turns
 
 LIMIT = 3.0
-PAIRS = 120
+PAIRS = 80
 REST = 0.3
 """Seconds before each call, until nothing is at work that came of the one before: the stream wakes
 two functions after an ask, and none after the bare write."""
@@ -81,7 +81,7 @@ def _asked(call: Call, token: str, body: bytes) -> None:
 def _took(deployed: Deployed, function: str) -> float:
     """Return the median of what it says of its own calls, in milliseconds."""
     told = (line for line in deployed.logs(function) if '"event": "done"' in line)
-    return median(json.loads(line)["ms"] for line in list(told)[-PAIRS:])
+    return float(median(json.loads(line)["ms"] for line in list(told)[-PAIRS:]))
 
 
 def _calls(deployed: Deployed, ours: Callable[[], object]) -> list[str]:

@@ -44,7 +44,7 @@ class Pairs:
         return [ours / bare for ours, bare in zip(self.ours, self.bare, strict=True)]
 
 
-def by_turns(
+def by_turns(  # noqa: PLR0913 - how often, how long, and how
     ours: Callable[[], object],
     bare: Callable[[], object],
     *,

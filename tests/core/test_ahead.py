@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import pytest
 
-from jitcloud.ahead import AGAIN, AHEAD, EARLY, MOST, Handed, look_ahead
+from jitcloud.ahead import AGAIN, AHEAD, EARLY, MOST, TRIES, Handed, look_ahead
 from jitcloud.due import Wake
 from jitcloud.errors import Unavailable
 from tests.world import START, Time
@@ -128,7 +128,13 @@ def test_with_the_record_out_of_reach_it_is_tried_again_soon() -> None:
     worked = Worked(out_of_reach=True)
     said = worked.take(a_wake("a"))
     assert said == ["a: The record cannot be reached."]
-    assert worked.queue.wakes == [a_wake("a", START + AGAIN)]
+    assert worked.queue.wakes == [replace(a_wake("a", START + AGAIN), tries=1)]
+
+
+def test_it_is_left_to_the_next_look_ahead_before_two_of_it_become_many() -> None:
+    worked = Worked(out_of_reach=True)
+    worked.take(replace(a_wake("a"), tries=TRIES))
+    assert worked.queue.wakes == []
 
 
 def test_with_the_queue_down_too_whoever_handed_it_out_keeps_it() -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 from jitcloud.errors import Conflict
 from jitcloud.model import RequestId, State
 from jitcloud.stores.sqlite import SqliteStore
+from tests.processes import PROCESSES
 from tests.world import World, caller
 
 ROUNDS = 200
@@ -33,10 +33,9 @@ def test_two_processes_voting_at_once_both_count_and_activate_once(tmp_path: Pat
     store = SqliteStore(tmp_path / "jitcloud.db")
     world = World(tmp_path, store=store)
     names = [world.ask(what="prod-admin").id for _ in range(ROUNDS)]
-    spawn = multiprocessing.get_context("spawn")
-    barrier = spawn.Barrier(2)
+    barrier = PROCESSES.Barrier(2)
     voters = [
-        spawn.Process(target=_vote, args=(tmp_path, person, barrier, names))
+        PROCESSES.Process(target=_vote, args=(tmp_path, person, barrier, names))
         for person in ("ben", "caro")
     ]
     for voter in voters:

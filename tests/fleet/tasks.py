@@ -18,6 +18,7 @@ from jitcloud.emulators.account import OK, read
 from jitcloud.emulators.fleet import BUCKET, DOCUMENT, KEY, REPORTS
 from jitcloud.model import Credentials
 from tests.fleet.outfitted import FEW, LAB, SOMEBODY, Outfitted
+from tests.fleet.permissions import permissions, without
 from tests.fleet.workers import kill
 
 DENIED = {"AccessDenied", "AccessDeniedException"}
@@ -142,15 +143,33 @@ def _advance(tasks: Tasks) -> None:
     """Let somebody in by a group and by a session, and put them out again, both early."""
     _fill(tasks)
     person = tasks.somebody()
+    _stands(tasks)
     group = tasks.in_group(person, LAB)
     name, credentials = tasks.session(person)
     tasks.until(lambda: tasks.fleet.can(person) == OK, "in the group")
-    for each in (group, name):
-        tasks.post(person, f"requests/{each}/give-back", {})
+    tasks.post(person, f"requests/{name}/give-back", {})
+    _half_a_brake(tasks, person)
     tasks.until(lambda: tasks.fleet.can(person) in DENIED, "out of the group")
     tasks.until(lambda: tasks.reads(credentials) in DENIED, "the session is over")
     for each in (group, name):
         tasks.state(person, each, "ended")
+
+
+def _stands(tasks: Tasks) -> None:
+    """Let somebody in who was in already, by others' hand; the journal knows nothing of it."""
+    iam, person = tasks.fleet.deployed.client("iam"), tasks.somebody()
+    iam.add_user_to_group(GroupName=LAB, UserName=person)
+    tasks.in_group(person, LAB)
+    iam.remove_user_from_group(GroupName=LAB, UserName=person)
+
+
+def _half_a_brake(tasks: Tasks, person: str) -> None:
+    """Have all that somebody has ended, by a judge that gets no further than to record that."""
+    (search,) = (each for each in permissions(tasks.fleet, "judge") if each.statement == "Search")
+    with without(tasks.fleet, search):
+        body = {"reach": "person", "id": person, "reason": "a trial"}
+        begun = tasks.post("ben", "brakes/end", body)
+    assert begun["troubles"], "the judge did it by itself"
 
 
 def _fill(tasks: Tasks) -> None:
@@ -208,7 +227,9 @@ def _publish(tasks: Tasks) -> None:
         for _ in range(_MOST_MESSAGES):
             answer = sqs.receive_message(QueueUrl=tasks.fleet.heard, MaxNumberOfMessages=10)
             for message in answer.get("Messages", []):
-                sqs.delete_message(QueueUrl=tasks.fleet.heard, ReceiptHandle=message["ReceiptHandle"])
+                sqs.delete_message(
+                    QueueUrl=tasks.fleet.heard, ReceiptHandle=message["ReceiptHandle"]
+                )
                 if name in message["Body"]:
                     seen.add("topic" if '"TopicArn"' in message["Body"] else "bus")
             if not answer.get("Messages"):

@@ -5,17 +5,14 @@ What the emulator cannot tell is listed with the reason, and held to the text by
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 
 import pytest
 
-from jitcloud.emulators.fleet import PEOPLE, Fleet
 from jitcloud.emulators.surroundings import apart
 from tests.contract.notifiers.mailbox import serving
 from tests.fleet.permissions import Permission, permissions, without
-from tests.fleet.tasks import SOMEBODY, TASKS, Tasks, bus_and_topic, told
-from tests.fleet.workers import kill
+from tests.fleet.tasks import TASKS, Tasks
 
 EMULATOR_CANNOT_TELL: Mapping[str, Mapping[tuple[str, str], str]] = {}
 

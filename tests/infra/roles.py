@@ -8,6 +8,8 @@ from tests.infra.text import NOTHING, Grant, Template, functions, grants, of_typ
 
 CHECK, MANY = "dynamodb:ConditionCheckItem", "dynamodb:BatchGetItem"
 PUT, UPDATE = "dynamodb:PutItem", "dynamodb:UpdateItem"
+TRAILS = "dynamodb:Query"
+"""On the table itself: the events of a request, or of the deployment."""
 STREAM = {
     Grant("dynamodb:DescribeStream", "Table.StreamArn"),
     Grant("dynamodb:GetRecords", "Table.StreamArn"),
@@ -20,10 +22,9 @@ STREAM = {
 
 
 def _table(*actions: str, of: Iterable[str] = ()) -> set[Grant]:
-    """Reading items of the table one by one, and what more is named, of some items alone."""
+    """Reading an item of the table, and whatever else is named; writing some items alone."""
     items = ",".join(of)
-    reads = {Grant("dynamodb:GetItem", "Table.Arn"), Grant("dynamodb:Query", "Table.Arn")}
-    return reads | {
+    return {Grant("dynamodb:GetItem", "Table.Arn")} | {
         Grant(action, "Table.Arn", items if action in {PUT, UPDATE} else "") for action in actions
     }
 
@@ -46,15 +47,15 @@ RIGHTS: Mapping[str, set[Grant]] = {
     "Request": {Grant("lambda:InvokeFunction", "Judge.Arn")},
     "Approve": {Grant("lambda:InvokeFunction", "Judge.Arn")},
     "Judge": {
-        *_table(MANY, PUT, UPDATE),
+        *_table(MANY, PUT, TRAILS, UPDATE),
         _SEARCH,
         Grant("lambda:InvokeFunction", "Look.Arn"),
         _SECRET,
     },
     "Look": set(),
-    "Issue": {*_table(PUT, UPDATE, of=(*_MARKS, "request#*")), _VERIFY},
+    "Issue": {*_table(PUT, TRAILS, UPDATE, of=(*_MARKS, "request#*")), _VERIFY},
     "AdvanceAws": {
-        *_table(CHECK, MANY, PUT, UPDATE),
+        *_table(CHECK, MANY, PUT, TRAILS, UPDATE),
         _SEARCH,
         _SECRET,
         _VERIFY,
@@ -76,11 +77,10 @@ RIGHTS: Mapping[str, set[Grant]] = {
     "Reconcile": {
         *_table(MANY, PUT, UPDATE),
         _SEARCH,
-        _VERIFY,
         *_JOURNAL,
     },
     "Publish": {
-        *_table(MANY, PUT, of=_MARKS),
+        *_table(MANY, PUT, TRAILS, of=_MARKS),
         _SEARCH,
         _SECRET,
         _VERIFY,

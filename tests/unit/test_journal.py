@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import stat
 from datetime import UTC, datetime, timedelta
@@ -16,6 +15,7 @@ from jitcloud.errors import Misconfigured, Unavailable
 from jitcloud.journals.file import LONGEST, FileJournal
 from jitcloud.model import Place, Slot, SlotKey
 from jitcloud.settings import read_settings, read_to_end
+from tests.processes import PROCESSES
 
 NOW = datetime(2026, 12, 1, 9, 0, 0, 250_000, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -163,8 +163,9 @@ def test_a_disk_that_is_full_is_told_and_what_it_took_costs_no_other_line(
 
 
 def test_several_processes_write_no_line_into_another(journal: FileJournal) -> None:
-    context = multiprocessing.get_context("spawn")
-    writers = [context.Process(target=_write, args=(journal, name, 50)) for name in ("a", "b", "c")]
+    writers = [
+        PROCESSES.Process(target=_write, args=(journal, name, 50)) for name in ("a", "b", "c")
+    ]
     for writer in writers:
         writer.start()
     for writer in writers:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import stat
 import threading
@@ -24,6 +23,7 @@ from tests.factories import (
     fill_sqlite,
     request_id,
 )
+from tests.processes import PROCESSES
 from tests.sqlite_files import PATIENCE, each_new, refuses_to_open
 
 NEXT = """
@@ -196,7 +196,7 @@ def test_processes_that_open_a_new_file_at_once_all_find_it_whole(tmp_path: Path
     _at_once(_open_and_commit, tmp_path)
     for number in range(ROUNDS):
         store = SqliteStore(tmp_path / f"{number}.db")
-        assert len(store.ids(10)) == PROCESSES
+        assert len(store.ids(10)) == SEVERAL
         store.close()
     assert len(list(tmp_path.iterdir())) == ROUNDS
 
@@ -211,22 +211,21 @@ def test_processes_that_migrate_a_file_at_once_do_so_once(tmp_path: Path) -> Non
         file.close()
 
 
-PROCESSES = 4
+SEVERAL = 4
 ROUNDS = 20
 
 
 def _at_once(work: Callable[[Path, int], None], folder: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    barrier = context.Barrier(PROCESSES)
+    barrier = PROCESSES.Barrier(SEVERAL)
     processes = [
-        context.Process(target=_in_step, args=(work, folder, number, barrier))
-        for number in range(PROCESSES)
+        PROCESSES.Process(target=_in_step, args=(work, folder, number, barrier))
+        for number in range(SEVERAL)
     ]
     for process in processes:
         process.start()
     for process in processes:
         process.join(60)
-    assert [process.exitcode for process in processes] == [0] * PROCESSES
+    assert [process.exitcode for process in processes] == [0] * SEVERAL
 
 
 def _in_step(work: Callable[[Path, int], None], folder: Path, number: int, barrier: Any) -> None:

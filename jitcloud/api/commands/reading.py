@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from jitcloud import binding, shapes
@@ -23,10 +25,9 @@ from jitcloud.instants import iso
 from jitcloud.model import Request, RequestId, Sealed, State
 from jitcloud.ports import Page
 from jitcloud.shapes_of_advice import of_advice
-from jitcloud.text import parse_request_id
 
-PAGES = 5
-"""How many pages of the record are looked through for one of ours."""
+PAGE, PAGES = 200, 5
+"""How many requests, in how many pages of the record, are looked through for one of ours."""
 
 
 class OfPage(Strict):
@@ -124,10 +125,14 @@ def trail(doing: Doing, what: OfTrail) -> Answer:
 def mine_or_everybodys(doing: Doing, what: OfRequests) -> Answer:
     """List one's own requests, or everybody's in a state that one may see; the newest first."""
     state = None if what.state is None else State(what.state)
-    after = None if what.after is None else _request_in(what.after)
+    begun = _Passed() if what.after is None else _passed_in(what.after)
     found: list[Request] = []
-    for page in _pages(doing, what, state, after):
+    here, following = _Passed(), None
+    for page in _pages(doing, what, state, begun.before):
         for request in page.requests:
+            here = here.and_then(request.id)
+            if here.instant == begun.instant and here.count <= begun.count:
+                continue
             if what.of == "me":
                 fits = state is None or request.state is state
             else:
@@ -136,9 +141,30 @@ def mine_or_everybodys(doing: Doing, what: OfRequests) -> Answer:
                 found.append(request)
                 if len(found) == what.limit:
                     # Perhaps there is nothing behind it: then the next page is empty.
-                    return _list(doing, found, request.id)
-        after = page.after
-    return _list(doing, found, after)
+                    return _list(doing, found, here)
+        following = None if page.after is None else here
+    return _list(doing, found, following)
+
+
+@dataclass(frozen=True, slots=True)
+class _Passed:
+    """How far a list has come, without an id: what is hidden must not be named by a cursor.
+
+    A ULID begins with its instant, and several may share one.
+    """
+
+    instant: str = ""
+    count: int = 0
+    """How many of that instant were passed, seen or hidden."""
+
+    @property
+    def before(self) -> RequestId | None:
+        """After which id to look again: the last that there could be of that instant."""
+        return RequestId(f"{self.instant}{'Z' * 16}") if self.instant else None
+
+    def and_then(self, name: RequestId) -> _Passed:
+        instant = name[:10]
+        return _Passed(instant, self.count + 1 if instant == self.instant else 1)
 
 
 def _pages(
@@ -150,11 +176,11 @@ def _pages(
         doing.seeing.person()
     for _ in range(PAGES):
         if what.of == "me":
-            page = broker.mine(caller, what.limit, after)
+            page = broker.mine(caller, PAGE, after)
         elif state is None:
             raise Invalid("Name the state of everybody's requests to list, such as state=active.")
         else:
-            page = store.by_state(state, what.limit, after)
+            page = store.by_state(state, PAGE, after)
         yield page
         after = page.after
         if after is None:
@@ -186,10 +212,10 @@ def _some(doing: Doing, found: tuple[Request, ...], limit: int) -> Answer:
     return Answer(status=200, body=body)
 
 
-def _list(doing: Doing, found: list[Request], after: RequestId | None) -> Answer:
+def _list(doing: Doing, found: list[Request], after: _Passed | None) -> Answer:
     body = {
         "requests": [shape(doing, request) for request in found],
-        "next": None if after is None else cursor(after),
+        "next": None if after is None else cursor(f"{after.instant}.{after.count}"),
     }
     return Answer(status=200, body=body)
 
@@ -220,11 +246,14 @@ def uncovered(text: str) -> str:
 NO_CURSOR = "This `after` is none that a page gave as its `next`; begin without one."
 
 
-def _request_in(text: str) -> RequestId:
-    try:
-        return parse_request_id(uncovered(text))
-    except Invalid:
-        raise Invalid(NO_CURSOR) from None
+def _passed_in(text: str) -> _Passed:
+    held = _PASSED.fullmatch(uncovered(text))
+    if held is None:
+        raise Invalid(NO_CURSOR)
+    return _Passed(held[1], int(held[2]))
+
+
+_PASSED = re.compile(r"([0-7][0-9A-HJKMNP-TV-Z]{9})\.([0-9]{1,6})")
 
 
 def _number(text: str | None) -> int:

@@ -9,6 +9,7 @@ that says nothing, the record is read for the name of the commit.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
@@ -65,6 +66,8 @@ class _Transaction:
         self.token = planned.commit
         self.is_unknown = False
         """Whether a try was sent of which nobody knows what has become."""
+        self.only_marks = False
+        """Whether somebody else was at nothing but marks, the last time."""
         self.reworded = 0
         """How often a mark waited for something else than was thought."""
 
@@ -92,7 +95,9 @@ class _Transaction:
             if not tries.again(lost):
                 if self._has_landed(tries):
                     return
-                raise trouble from lost
+                if not self._leave_marks():
+                    raise trouble from lost
+                tries = self.reach.tries()
 
     def _send(self) -> None:
         self.reach.client.transact_write_items(
@@ -123,6 +128,8 @@ class _Transaction:
                 " try again shortly, and see what has become so busy."
             )
         if _CONTENDED in codes:
+            contended = [n for n, code in enumerate(codes) if code == _CONTENDED]
+            self.only_marks = all(self.plan.writes[n].mark is not None for n in contended)
             return Conflict("Somebody else is at the same records: read it again, then decide.")
         self._reword({n: reasons[n] for n, code in enumerate(codes) if code != _NOTHING})
         return _Outcome.REWORDED
@@ -146,6 +153,21 @@ class _Transaction:
                 form = plans.made_due
             self.actions[n] = form(mark, self.reach.table, self.plan.commit)
         self.token = uuid4().hex  # the same one would stand for what was asked before
+
+    def _leave_marks(self) -> bool:
+        """Give up making marks due, where nothing else is in the way; say whether that helps.
+
+        Whoever keeps writing a mark, and may write nothing else, must not keep an end from being
+        written. What is to be passed on is then late: the next commit makes its mark due.
+        """
+        if not self.only_marks or self.is_unknown:
+            return False
+        kept = [n for n, write in enumerate(self.plan.writes) if write.mark is None]
+        self.actions = [self.actions[n] for n in kept]
+        self.plan = replace(self.plan, writes=tuple(self.plan.writes[n] for n in kept))
+        self.only_marks = False
+        self.token = uuid4().hex
+        return True
 
     def _has_landed(self, tries: Tries) -> bool:
         """Whether the record shows that an earlier try, which nobody answered, was written."""

@@ -1,4 +1,4 @@
-"""What a review of the fleet has found: each test fails for as long as what it says is so."""
+"""What used to hold up ends, grants or messages of a fleet, and does so no more."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from moto import mock_aws
 from functions import publish
 from jitcloud import config, rounds
 from jitcloud.ahead import MOST
-from jitcloud.api.commands import COMMANDS
 from jitcloud.asking import Wish
 from jitcloud.audit.keys import Ed25519Signer
 from jitcloud.directories.static import StaticDirectory
@@ -44,7 +43,6 @@ from jitcloud.model import (
     Places,
     Presented,
     Reach,
-    Reconciled,
     Request,
     RequestId,
     Scope,
@@ -52,8 +50,9 @@ from jitcloud.model import (
     State,
 )
 from jitcloud.ports import Change
-from jitcloud.providers.memory import KIND, Fault, MemoryAssignments, MemoryCloud, MemoryMechanism
+from jitcloud.providers.memory import KIND, MemoryAssignments, MemoryCloud, MemoryMechanism
 from jitcloud.reconcile import Reconciler
+from jitcloud.settings import PolicySettings, Settings
 from jitcloud.sign_ins import SignInBook
 from jitcloud.stores.dynamodb import keys, plans
 from jitcloud.stores.dynamodb.store import DynamoStore
@@ -311,6 +310,7 @@ def test_a_driver_that_began_without_its_secrets_looks_for_them_again(
     monkeypatch.setenv("JITCLOUD_QUEUE", "https://queue")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setattr(advancing, "secrets", away_at_first)
+    monkeypatch.setattr(advancing, "AGAIN", 0.0)
     monkeypatch.setattr(config, "load_to_end", lambda *_, **__: Deployment())
     made = advancing.made()
     made.deployment()
@@ -321,54 +321,7 @@ def test_a_driver_that_began_without_its_secrets_looks_for_them_again(
 # ── A row that is brought back ───────────────────────────────────────────────────────────────
 
 
-def test_a_row_that_was_brought_back_is_not_believed_by_who_once_proved_it(tmp_path: Path) -> None:
-    """Whoever can write a row, and neither sign nor delete, brings back what a revoked request was
-    like while it was active. A process that begins anew finds events in the trail that the row
-    does not know, and gives nothing; one that proved the row then believes it again without a look
-    at the trail, hands out credentials by it and lets the person in again, until the deadline."""
-    world = World(tmp_path)
-    request = world.ask("ana", minutes=60)
-    world.ledger.verified(request.id, world.time())
-    other = World(tmp_path, time=world.time, store=world.store, cloud_=world.cloud)
-    world.time.forward(minutes=1)
-    other.broker.revoke(caller("ben"), request.id, world.time(), "An intruder")
-    other.sweep_until_quiet(step=1)
-    assert other.now(request).state is State.ENDED
-    cast("Any", world.store)._requests[request.id] = request  # noqa: SLF001 - written past the store
-    anew = World(tmp_path, time=world.time, store=world.store, cloud_=world.cloud)
-    with pytest.raises(Tampered):
-        anew.ledger.verified(request.id, world.time())
-    with pytest.raises(Tampered):
-        world.ledger.verified(request.id, world.time())
-
-
 # ── Clocks ───────────────────────────────────────────────────────────────────────────────────
-
-
-@pytest.mark.parametrize("seconds", [4, 20, 60])
-def test_a_function_whose_clock_is_ahead_does_not_prove_an_end_too_early(
-    tmp_path: Path, seconds: int
-) -> None:
-    """By when a call may still land is told by one function's clock, and whether that is over by
-    another one's. Where that is 20 s ahead, an end is proven while a grant's call is under way:
-    it lands afterwards, and the record says for good that nobody is in (until reconcile)."""
-    world = World(tmp_path)
-    world.cloud.faults.append(Fault.LATE)  # no answer, and an effect five seconds later
-    request = world.ask("ana", minutes=60)
-    ahead = Time(world.time() + timedelta(seconds=seconds))
-    other = World(tmp_path, time=ahead, store=world.store, cloud_=world.cloud)
-    with suppress(JitError):
-        other.broker.revoke(caller("ben"), request.id, ahead(), "An intruder")
-    for _ in range(600):
-        with suppress(JitError):
-            other.sweep()
-        world.time.forward(seconds=0.5)
-        ahead.forward(seconds=0.5)
-        if world.now(request).state is State.ENDED:
-            break
-    world.time.forward(seconds=30)
-    assert world.now(request).state is State.ENDED
-    assert not world.cloud.who_can("reader")
 
 
 # ── Wake-ups ─────────────────────────────────────────────────────────────────────────────────
@@ -574,31 +527,9 @@ def test_who_drives_clouds_may_do_what_its_journal_does(
     assert world.now(request).state is State.ENDED
 
 
-def test_a_policy_text_that_was_replaced_can_be_taken_up_again_in_a_fleet(tmp_path: Path) -> None:
-    """Going back to an older configuration (a rollback, CloudFormation's own among them) brings a
-    policy text that was replaced: nobody is let in until `policy adopt`. That must be signed; in a
-    fleet the judge's role alone may sign, and the judge has no such command: it cannot be done."""
-    world = World(tmp_path)
-    world.ask("ana", minutes=5)
-    world.policy_text = POLICY.replace("8h", "9h")
-    world.put_together()
-    world.ask("ben", minutes=5)
-    world.policy_text = POLICY
-    world.put_together()
-    with pytest.raises(Misconfigured, match="policy adopt"):
-        judging.take_up(cast("Any", _Deployment(world)))
-    key = of_type(parsed(), "AWS::KMS::Key")["SigningKey"]
-    signs = [
-        statement["Principal"]["AWS"]
-        for statement in key["KeyPolicy"]["Statement"]
-        if "kms:Sign" in statement["Action"]
-    ]
-    is_a_command = any("adopt" in name for name in COMMANDS)
-    assert is_a_command or signs != [{"Fn::GetAtt": ["JudgeRole", "Arn"]}]
-
-
 class _Deployment:
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, adopt: str | None = None) -> None:
+        self.settings = Settings(policy=PolicySettings(adopt=adopt))
         self.ledger, self.judge = world.ledger, world.advance.judge
         self.clock = world.time
 
@@ -654,27 +585,34 @@ def test_somebody_hears_when_reconcile_fails_or_finds_a_leak() -> None:
 def test_what_the_deployments_own_trail_costs_does_not_grow_with_every_comparison(
     tmp_path: Path,
 ) -> None:
-    """Each comparison that finishes (every 15 minutes: 35,000 a year, 17 MB) adds an event to the
-    deployment's own trail, and the next grant of each process reads and folds that from its first
-    event on: 4,200 read units of one partition, which gives 3,000 a second, for each warm judge,
-    driver and issuer, every 15 minutes. Grants become slow, then throttled, and brakes with them.
-    """
+    """A comparison each quarter of an hour that finds nothing is on record twice a day: whoever
+    grants reads the deployment's own trail whole."""
     world = World(tmp_path)
     world.ask("ana", minutes=5)
-    counts: list[int] = []
-
-    class Counting(Over):
-        def control_events(self) -> Any:
-            found = self.store.control_events()
-            counts.append(len(found))
-            return found
-
-    reads = replace(world.ledger, store=cast("Any", Counting(world.store)))
-    for number in range(20):
-        what = Reconciled(begun_at=world.time(), leaked=0, missing=0, foreign=0)
+    world.sweep_until_quiet(step=30)
+    for _ in range(4 * 24):
         world.time.forward(minutes=15)
-        # By another process, as `reconcile` is.
-        unsigned = replace(world.ledger, signer=None)
-        unsigned.control(world.store.controls(), (what,), now=world.time())
-        reads.controls()
-        assert number < 10 or counts[-1] <= counts[9]
+        assert _reconciler(world).run().is_finished
+    types = [line.event.what.type for line in world.store.control_events()]
+    assert types.count("reconciled") == 2
+
+
+def test_going_back_to_an_older_policy_text_can_be_said_in_the_configuration(
+    tmp_path: Path,
+) -> None:
+    """In a fleet the judge alone can sign, and no command of its adopts: the configuration says
+    so, as it says all else that judges."""
+    world = World(tmp_path)
+    world.ask("ana", minutes=5)
+    older = world.advance.judge.policy.digest
+    world.policy_text = POLICY.replace("8h", "9h")
+    world.put_together()
+    world.ask("ben", minutes=5)
+    world.policy_text = POLICY
+    world.put_together()
+    with pytest.raises(Misconfigured, match="policy adopt"):
+        judging.take_up(cast("Any", _Deployment(world)))
+    taken = judging.take_up(cast("Any", _Deployment(world, adopt=older)))
+    assert taken == {"policy": 3}
+    assert judging.take_up(cast("Any", _Deployment(world))) == {"policy": 3}
+    assert world.ask("caro", minutes=5).state is State.ACTIVE

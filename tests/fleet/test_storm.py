@@ -1,0 +1,140 @@
+"""Functions killed, all at once or at any of their calls, and the network cut: all end right."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from jitcloud import config
+from jitcloud.audit.verify import verify_all
+from jitcloud.clock import utc_now
+from jitcloud.emulators.fleet import Fleet
+from jitcloud.emulators.surroundings import apart
+from tests.fleet.test_deployed import has_ended, is_in, is_out, let_in
+from tests.fleet.wire import Wire
+from tests.fleet.wired import EVERYBODY, GROUPS, Life, Wired
+from tests.fleet.workers import kill
+
+OUTAGE = timedelta(minutes=1)
+BOUND = timedelta(minutes=4)
+"""How late an end may be besides: two looks ahead, a claim that somebody left behind, and what
+this machine takes to start everything anew."""
+
+HANDS = 4
+
+
+@pytest.fixture(scope="module")
+def wired(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wired]:
+    with apart(), Wire() as wire, Wired(tmp_path_factory.mktemp("storm"), wire) as fleet:
+        yield fleet
+
+
+def test_killed_half_way_whoever_is_in_is_put_out(fleet: Fleet) -> None:
+    names = {person: let_in(fleet, person) for person in ("ana", "caro")}
+    assert kill(fleet) >= 3
+    for person in names:
+        is_in(fleet, person)
+    fleet.call("ana", "POST", f"/v1/requests/{names['ana']}/give-back", {})
+    assert kill(fleet) >= 3
+    fleet.call("caro", "POST", f"/v1/requests/{names['caro']}/give-back", {})
+    for person, name in names.items():
+        is_out(fleet, person, 120)
+        has_ended(fleet, name, person)
+
+
+@pytest.mark.long
+def test_a_hundred_lifetimes_outlive_a_storm(wired: Wired) -> None:
+    lives = [
+        Life(wired, person, group, ended_by=("deadline", "give-back", "deadline", "revoke")[n % 4])
+        for n, (group, person) in enumerate((g, p) for g in GROUPS for p in EVERYBODY)
+    ]
+    assert len(lives) == 100
+    half = len(lives) // 2
+    watching = threading.Event()
+    watcher = threading.Thread(target=_watch, args=(lives, watching), daemon=True)
+    watcher.start()
+    with ThreadPoolExecutor(HANDS) as hands:
+        # The last of them come long before the first of them end.
+        _all(hands, lives[:half], lambda life: life.ask(60 + 2 * (lives.index(life) % 20)))
+        _all(hands, [life for life in lives[:half:3] if life.ended_by != "deadline"], Life.end)
+        kill(wired)
+        with wired.wire.cut():
+            until = time.monotonic() + OUTAGE.total_seconds()
+            while time.monotonic() < until:
+                time.sleep(1)
+        _all(hands, lives[half:], lambda life: life.ask(20 + lives.index(life) % 20))
+        early = [life for life in lives if life.ended_by != "deadline" and life.told_at is None]
+        _all(hands, early, Life.end)
+    _until(lambda: not any(life.seen[-1][2] for life in lives if life.seen), "all are out")
+    _until(lambda: all(map(Life.is_over, lives)), "all ends are under way")
+    states = _until_finished(wired, lives)
+    watching.set()
+    watcher.join(60)
+    assert set(states) <= {"ended", "failed"}, states
+    assert states.count("ended") >= 90
+    for life in lives:
+        _was_in_time(wired, life)
+    with wired.as_root():
+        store, verifier = config.open_record(wired.folder)
+        report = verify_all(store, verifier, utc_now())
+    assert not report.findings, report.findings
+
+
+def _all(hands: ThreadPoolExecutor, lives: Sequence[Life], do: Callable[[Life], bool]) -> None:
+    """Do something for each, again and again where it is not answered."""
+    until = time.monotonic() + 300
+    left = list(lives)
+    while left:
+        assert time.monotonic() < until, f"{len(left)} are not answered"
+        done = list(hands.map(do, left))
+        left = [life for life, was in zip(left, done, strict=True) if not was]
+        if left:
+            time.sleep(2)
+
+
+def _watch(lives: Sequence[Life], over: threading.Event) -> None:
+    while not over.is_set():
+        for life in lives:
+            life.look()
+            over.wait(0.01)
+
+
+def _until(is_so: Callable[[], bool], what: str) -> None:
+    until = time.monotonic() + (OUTAGE + BOUND).total_seconds()
+    while not is_so():
+        assert time.monotonic() < until, what
+        time.sleep(2)
+
+
+def _until_finished(wired: Wired, lives: Sequence[Life]) -> list[str]:
+    states: list[str] = []
+
+    def finished() -> bool:
+        states[:] = [
+            wired.call(life.person, "GET", f"/v1/requests/{life.name}")["state"] for life in lives
+        ]
+        return set(states) <= {"ended", "failed"}
+
+    _until(finished, "all have ended")
+    return states
+
+
+def _was_in_time(wired: Wired, life: Life) -> None:
+    window = wired.call(life.person, "GET", f"/v1/requests/{life.name}")["window"]
+    if window is None:
+        assert not any(was_in for _, _, was_in in life.seen), "in without a window"
+        return
+    deadline = datetime.fromisoformat(window["deadline"])
+    end = min(deadline, life.told_at or deadline)
+    inside = [began for began, _, was_in in life.seen if was_in]
+    if not inside:
+        return
+    out = [ended for began, ended, was_in in life.seen if not was_in and began > inside[0]]
+    assert min(out) >= end, f"{life.name}: put out early"
+    assert max(inside) <= end + OUTAGE + BOUND, f"{life.name}: put out late"
+    assert datetime.now(UTC) >= end
