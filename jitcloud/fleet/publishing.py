@@ -101,7 +101,7 @@ class Publishing:
         partition = image.get("pk")
         if isinstance(partition, Mapping) and str(partition.get("S")).startswith(PERSON):
             yield emf.signed_events(1)  # what a token said of somebody is kept signed, too
-        if "lines" not in image:
+        if not isinstance(image.get("lines"), Mapping):
             return
         lines: list[Sealed] = list(items.to_events([dict(image)]))
         if not lines:

@@ -58,9 +58,7 @@ _STATUSES: Mapping[int, type[JitError]] = MappingProxyType(
         HTTPStatus.UNAUTHORIZED: Unauthenticated,
         HTTPStatus.FORBIDDEN: Refused,
         HTTPStatus.CONFLICT: Conflict,
-        HTTPStatus.CONTENT_TOO_LARGE
-        if hasattr(HTTPStatus, "CONTENT_TOO_LARGE")
-        else HTTPStatus.REQUEST_ENTITY_TOO_LARGE: Invalid,
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE: Invalid,
         HTTPStatus.UNPROCESSABLE_ENTITY: Invalid,
         HTTPStatus.TOO_MANY_REQUESTS: Unavailable,
         HTTPStatus.BAD_GATEWAY: Unavailable,

@@ -269,7 +269,12 @@ def test_one_defect_is_said_and_keeps_nothing_else_waiting(world: Published) -> 
 
 def test_a_record_that_cannot_be_reached_is_said(tmp_path: Path) -> None:
     class Locked(MemoryStore):
-        def due_marks(self, now: datetime, limit: int) -> tuple[Due, ...]:  # noqa: ARG002 - none
+        def due_marks(
+            self,
+            now: datetime,  # noqa: ARG002 - the port
+            limit: int,  # noqa: ARG002 - the same
+            channel: str | None = None,  # noqa: ARG002 - the same
+        ) -> tuple[Due, ...]:
             raise Unavailable("The record is locked.")
 
     world = Published(tmp_path, store=Locked())

@@ -107,6 +107,9 @@ def test_a_bound_yes_is_shown_signed_in_for_and_counted(world: RemoteWorld) -> N
     assert f"request:     {name}\n" in shown
     assert "who:         ana\n" in shown
     assert "because:     testing\n" in shown
+    assert "by:          memory.session in aws, which leads answers for\n" in shown
+    # What the yes does not cover is only what the API says.
+    assert not re.search(r"^(state|policy|ended by|leaves):", shown, re.MULTILINE)
     # Caro's token was asked for nothing special.
     assert unbound.status == 403
     assert [vote["by"] for vote in said.json["votes"]] == ["ben"]

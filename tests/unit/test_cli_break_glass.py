@@ -77,7 +77,7 @@ def test_json_of_a_broken_glass_has_the_documented_shape(cli: CliWorld) -> None:
     assert shown["reviews"] == []
     assert shown["asked"] == []
     need = {"stage": 0, "need": "1 of leads", "people": people}
-    joining = {"joining_after": None, "joining": [], "escalates_to": None}
+    joining: dict[str, object] = {"joining_after": None, "joining": [], "escalates_to": None}
     assert shown["reviewers"] == [{**need, **joining}]
     assert shown["hearing"] == [{"who": "leads", "people": people}]
     assert shown["hints"] == []

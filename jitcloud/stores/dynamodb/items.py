@@ -152,7 +152,7 @@ def to_events(items: Iterable[Item]) -> Iterator[Sealed]:
         if not isinstance(lines, list):
             raise _spoilt("lines")
         for line in lines:
-            fields = line.get("M")
+            fields = line.get("M") if isinstance(line, dict) else None
             if not isinstance(fields, dict):
                 raise _spoilt("lines")
             yield _to_sealed(fields)
@@ -201,7 +201,8 @@ def _unpacked(item: Item, name: str) -> str:
 
 
 def _text(item: dict[str, Value], name: str) -> str:
-    written = item.get(name, {}).get("S")
+    value: object = item.get(name)
+    written = value.get("S") if isinstance(value, dict) else None
     if not isinstance(written, str):
         raise _spoilt(name)
     return written
