@@ -14,16 +14,19 @@ from xdist.scheduler import (  # type: ignore[import-untyped] # it has no types
     Scheduling,
 )
 
-TOGETHER = ("tests/fleet/", "tests/serving/", "tests/stores_dynamodb/")
+TOGETHER = ("tests/fleet/", "tests/stores_dynamodb/")
 """Folders whose tests share what takes long to start."""
 
 APART = ("tests/docs/test_docs.py", "tests/e2e/", "tests/core/test_crash_points.py")
 """Whose tests share nothing, and take long."""
 
 LONG = (
-    "tests/docs/test_docs.py",
     "tests/fleet/",
+    "tests/docs/test_docs.py",
     "tests/e2e/",
+    "tests/serving/",
+    "tests/remote/",
+    "tests/stores_dynamodb/",
     "tests/unit/test_policy_properties.py",
     "tests/simulation/",
     "tests/core/test_crash_points.py",

@@ -30,9 +30,9 @@ class Permission:
     function: str
     statement: str
     action: str
-    _policy: str
+    policy: str
     """Where it stands: the name of an inline policy, or the ARN of one that is attached."""
-    _number: int
+    number: int
     """Which statement it is."""
 
     @property
@@ -60,7 +60,7 @@ def permissions(fleet: Fleet, function: str) -> Iterator[Permission]:
 @contextmanager
 def without(fleet: Fleet, permission: Permission) -> Iterator[None]:
     """Take one permission away for the time of a block."""
-    role, policy = _role(fleet, permission.function), permission._policy
+    role, policy = _role(fleet, permission.function), permission.policy
     before = _read(fleet, role, policy)
     _write(fleet, role, policy, _less(before, permission))
     try:
@@ -71,12 +71,12 @@ def without(fleet: Fleet, permission: Permission) -> Iterator[None]:
 
 def _less(document: Document, permission: Permission) -> Document:
     changed = deepcopy(document)
-    statement = changed["Statement"][permission._number]
+    statement = changed["Statement"][permission.number]
     left = [action for action in _actions(statement) if action != permission.action]
     if left:
         statement["Action"] = left
     else:
-        del changed["Statement"][permission._number]
+        del changed["Statement"][permission.number]
     changed["Statement"] = changed["Statement"] or [_NOTHING]
     return changed
 

@@ -22,6 +22,9 @@ from tests.fleet.permissions import permissions, without
 from tests.fleet.workers import kill
 
 DENIED = {"AccessDenied", "AccessDeniedException"}
+_ANYTHING = "anything"
+"""An event that a function refuses, and is loaded by then: on a busy machine that takes long."""
+
 _MOST_VERSIONS = 5
 _MOST_MESSAGES = 200
 
@@ -37,15 +40,14 @@ class Tasks:
     """What granting each entitlement means, as was seen with all rights."""
     ended: str = ""
     """A request whose access has ended, and is there again and again."""
-    _numbers: count[int] = field(default_factory=count)
+    numbers: count[int] = field(default_factory=count)
     _people: count[int] = field(default_factory=count)
 
     def do(self, function: str, *, afresh: bool = True) -> None:
         """Do one function's task; ``afresh``, so that it remembers nothing of the one before."""
         if afresh:
             kill(self.fleet, function)
-            # An event that it refuses has it loaded: on a busy machine that takes seconds.
-            self.fleet.deployed.invoke(function, "wake up")
+            self.fleet.deployed.invoke(function, _ANYTHING)
         TASKS[function](self)
 
     def somebody(self) -> str:
@@ -54,7 +56,7 @@ class Tasks:
 
     def duration(self) -> str:
         """One that nobody has asked for lately: plans are remembered."""
-        return f"{600 + next(self._numbers)}s"
+        return f"{600 + next(self.numbers)}s"
 
     def get(self, person: str, path: str) -> Any:
         answer = self.fleet.call(person, "GET", f"/v1/{path}")
@@ -115,9 +117,12 @@ def _approve(tasks: Tasks) -> None:
 
 
 def _judge(tasks: Tasks) -> None:
-    person, key = tasks.somebody(), f"key-{next(tasks._numbers)}"
+    person, key = tasks.somebody(), f"key-{next(tasks.numbers)}"
     duration = tasks.duration()
-    name = tasks.asks(person, LAB, key, duration)["id"]
+    tasks.fleet.deployed.invoke("look", _ANYTHING)
+    asked = tasks.asks(person, LAB, key, duration)
+    name = asked["id"]
+    assert not any("could not be asked" in each for each in asked["plan"]["residual"])
     assert tasks.asks(person, LAB, key, duration)["id"] == name, "asked once"
     assert name in {each["id"] for each in tasks.get("ben", "approvals")["requests"]}
     tasks.post("ben", f"requests/{name}/deny", {"reason": "not now"})

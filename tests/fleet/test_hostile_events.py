@@ -65,13 +65,11 @@ class Hands:
             self._handlers[function] = importlib.reload(module).handler
         try:
             answer = self._handlers[function](event, Context())
-        except JitError as exc:
-            assert str(exc)
-            assert len(str(exc)) < 2000
-        else:
-            json.dumps(answer)
-            if isinstance(answer, dict) and "statusCode" in answer:
-                assert 400 <= answer["statusCode"] < 500 or answer["statusCode"] == 200, answer
+        except JitError:
+            return
+        json.dumps(answer)
+        if isinstance(answer, dict) and "statusCode" in answer:
+            assert answer["statusCode"] == 200 or 400 <= answer["statusCode"] < 500, answer
 
     def holds(self) -> None:
         """Check that nobody was let in, and nobody put out."""

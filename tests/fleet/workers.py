@@ -1,4 +1,4 @@
-"""The processes in which ministack runs functions: found by their parent, and killed by their id."""
+"""The processes in which ministack runs functions: found by their parent, killed by their id."""
 
 from __future__ import annotations
 
