@@ -111,14 +111,17 @@ def _rest(
     clock = advance.converger.clock
     give_up = clock() + ASKING
     looked = clock()
-    for item in later:
+    known: dict[str, Request] = {}
+    for number, item in enumerate(later):
         if stopped():
             return
         if clock() >= give_up:
             # Left due, it would stand before what ends in the next sweep.
             put_off(advance, item)
             continue
-        yield from woken(advance, item, None)
+        if number % READ == 0:
+            known = _read(advance.ledger.store, later[number : number + READ])
+        yield from woken(advance, item, None, known.get(item.id))
         if clock() - looked >= LOOK_UP:
             looked = clock()
             yield from _ends(advance, looked, stopped)

@@ -10,7 +10,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 Json = Any
-Path = tuple[str | int, ...]
+Path = tuple[Any, ...]
+"""Keys and positions that lead to a part of an event."""
 
 _BY_HAND: list[Json] = [
     "\ud800",
@@ -71,7 +72,7 @@ def nearly(draw: st.DrawFn, events: list[Json]) -> Json:
 
 def _change(draw: st.DrawFn, event: Json, place: Path) -> None:
     *way, last = place
-    held = event
+    held: Any = event
     for step in way:
         held = held[step]
     how = draw(st.sampled_from(["replaced", "taken out", "in itself", "doubled"]))

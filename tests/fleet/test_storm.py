@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
@@ -15,7 +17,9 @@ from jitcloud.audit.verify import verify_all
 from jitcloud.clock import utc_now
 from jitcloud.emulators.fleet import Fleet
 from jitcloud.emulators.surroundings import apart
-from tests.fleet.test_deployed import has_ended, is_in, is_out, let_in
+from jitcloud.observing import logs
+from tests.fleet.crashes import functions
+from tests.fleet.test_deployed import has_ended, is_in, is_out, let_in, stopped
 from tests.fleet.wire import Wire
 from tests.fleet.wired import EVERYBODY, GROUPS, Life, Wired
 from tests.fleet.workers import kill
@@ -45,6 +49,52 @@ def test_killed_half_way_whoever_is_in_is_put_out(fleet: Fleet) -> None:
     for person, name in names.items():
         is_out(fleet, person, 120)
         has_ended(fleet, name, person)
+
+
+@pytest.mark.long
+def test_killed_before_any_of_its_calls_the_rest_is_done_by_wake_ups(wired: Wired) -> None:
+    lives = [Life(wired, person, group) for group in GROUPS for person in EVERYBODY]
+    spare = iter(lives)
+    with (
+        stopped(wired, "sqs"),
+        stopped(wired, "dynamodb"),
+        functions(wired) as made,
+        logs.written(io.StringIO()),
+    ):
+        steps: Sequence[Callable[[Life], object]] = (
+            made.ask,
+            made.wakes,  # which lets in
+            made.give_back,
+            made.wakes,  # which puts out
+        )
+        whole = next(spare)
+        counts = [made.run(partial(step, whole)) for step in steps]
+        assert min(counts) > 2, counts
+        begun = [whole]
+        for number, count in enumerate(counts):
+            for at in range(1, count + 1):
+                life = next(spare)
+                begun.append(life)
+                for step in steps[:number]:
+                    made.run(partial(step, life))
+                made.run(partial(steps[number], life), dies_at=at)
+        store, verifier = config.open_record(wired.folder)
+        left = list(begun)
+
+        def finished() -> bool:
+            """What people and the schedule do: ask again, give back, and wake whatever is due."""
+            made.wake_all(store.due)
+            for life in [life for life in left if life.name or made.ask(life)]:
+                state = made.state(life)
+                if state == "ended":
+                    left.remove(life)
+                elif state == "active":
+                    made.give_back(life)
+            return not left
+
+        _until(finished, "all have ended")
+        assert not any(life.look() for life in begun)
+        assert not verify_all(store, verifier, utc_now()).findings
 
 
 @pytest.mark.long
@@ -134,5 +184,6 @@ def _was_in_time(wired: Wired, life: Life) -> None:
         return
     out = [ended for began, ended, was_in in life.seen if not was_in and began > inside[0]]
     assert min(out) >= end, f"{life.name}: put out early"
+    end = min(deadline, life.answered_at or deadline)
     assert max(inside) <= end + OUTAGE + BOUND, f"{life.name}: put out late"
     assert datetime.now(UTC) >= end

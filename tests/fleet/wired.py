@@ -15,7 +15,9 @@ from tests.fleet.wire import Wire
 
 GROUPS = tuple(f"group-{number}" for number in range(5))
 EVERYBODY = {**PEOPLE, **{f"p{number}": f"P{number}" for number in range(17)}}
-_TRY_AGAIN = {409, 429, 500, 502, 503, 504}
+_TRY_AGAIN = {403, 409, 429, 500, 502, 503, 504}
+"""What the API answers where it is too early, too busy, or cut off."""
+
 _ONE = """
 [[entitlement]]
 id = "{group}"
@@ -71,6 +73,8 @@ class Life:
     """Else who is to end it: ``give-back``, ``revoke``."""
     told_at: datetime | None = None
     """When somebody began to end it early."""
+    answered_at: datetime | None = None
+    """When that was answered."""
     seen: list[tuple[datetime, datetime, bool]] = field(default_factory=list)
     """Each look: when it began and had ended, and whether they were let in."""
 
@@ -92,9 +96,11 @@ class Life:
         self.told_at = self.told_at or datetime.now(UTC)
         lead = "caro" if self.person == "ben" else "ben"
         who = self.person if self.ended_by == "give-back" else lead
-        key = f"{self.name}-{self.ended_by}"
-        answer = self._call(who, "POST", f"/{self.name}/{self.ended_by}", {"reason": "enough"}, key)
-        return answer is not None and (answer.status == 200 or self.is_over())
+        answer = self._call(who, "POST", f"/{self.name}/{self.ended_by}", {"reason": "enough"})
+        if answer is None or (answer.status != 200 and not self.is_over()):
+            return False
+        self.answered_at = datetime.now(UTC)
+        return True
 
     def is_over(self) -> bool:
         """Whether its end has begun."""
