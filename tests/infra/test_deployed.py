@@ -174,7 +174,7 @@ TRIES: dict[str, tuple[Call, set[str]]] = {
     ),
     "read the key": (
         lambda thief: thief.kms.get_public_key(KeyId=thief.deployed.signing_key),
-        OF_THE_RECORD,
+        OF_THE_RECORD - {"reconcile"},
     ),
     "lend the key": (
         lambda thief: thief.kms.create_grant(
@@ -193,10 +193,10 @@ TRIES: dict[str, tuple[Call, set[str]]] = {
             UpdateExpression="SET forged = :it",
             ExpressionAttributeValues={":it": {"S": "it"}},
         ),
-        OF_THE_RECORD,
+        OF_THE_RECORD - {"publish"},
     ),
     "delete an item": (lambda thief: thief.table("delete_item", Key=ITEM), set()),
-    "read a trail": (lambda thief: thief.query(None, "pk"), OF_THE_RECORD),
+    "read a trail": (lambda thief: thief.query(None, "pk"), OF_THE_RECORD - {"reconcile"}),
     "read what is due": (
         lambda thief: thief.query(keys.DUE.name, "due"),
         OF_THE_RECORD - {"issue"} | {"expire"},
