@@ -283,7 +283,7 @@ class Fleet:
         """Say what reading the reports as somebody's own IAM user comes to: OK, or AWS's code."""
         return read(self.account.s3(self.users[person]), BUCKET, KEY)
 
-    def until(self, is_so: Callable[[], bool], what: str, within: float = 20.0) -> float:
+    def until(self, is_so: Callable[[], bool], what: str, within: float = 60.0) -> float:
         """Wait until something is so; return how long that took, in seconds."""
         begun = time.monotonic()
         while not is_so():

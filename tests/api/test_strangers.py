@@ -175,11 +175,11 @@ def test_who_does_not_read_their_answers_keeps_nobody_else_out_for_ever(
         assert server.call("GET", "/healthz").status == 200
 
 
-def test_a_page_for_anybody_is_compressed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_for_anybody_costs_no_compression(monkeypatch: pytest.MonkeyPatch) -> None:
     """Swagger UI takes 80 ms of a processor to compress, for whoever asks, each time."""
     resolver = application(lambda _: Answer(status=200, body={}))
     asked = event("GET", "/docs/swagger-ui.js", {"accept-encoding": "gzip"})
-    assert resolver.resolve(asked, None)["headers"]["Content-Encoding"] == "gzip"
+    resolver.resolve(asked, None)
     compressed: list[object] = []
     real = zlib.compressobj
 

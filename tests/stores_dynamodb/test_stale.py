@@ -191,6 +191,7 @@ def test_a_record_that_is_none_of_ours_wakes_nothing() -> None:
         {"dynamodb": {"NewImage": {"pk": {"N": "1"}, **due}}},
         {"dynamodb": {"NewImage": {"pk": {"S": "request#1"}, "due": {"N": "1"}, "wake": {}}}},
         {"dynamodb": {"NewImage": {"pk": {"S": keys.CONTROLS}, "ending": {"S": "now"}}}},
+        {"dynamodb": {"NewImage": {"pk": {"S": keys.CONTROLS}, "ending": {"N": []}}}},
         {"eventName": "REMOVE", "dynamodb": {"Keys": {"pk": {"S": "request#1"}}}},
     ]
     assert [wake for record in records for wake in stream.wakes(record)] == []

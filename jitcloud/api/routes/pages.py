@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gzip
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
-from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
@@ -53,13 +51,11 @@ _START = """SwaggerUIBundle({
 
 def add(router: APIGatewayHttpRouter, front: Front) -> None:
     """Add these routes."""
+    del front
 
-    def asset(name: str, kind: str) -> Response[Any]:
-        headers = front.resolver.current_event.headers
-        if "gzip" not in str(headers.get("accept-encoding", "")):
-            return Response(200, kind, _asset(name), headers=_HEADERS)
-        packed = {**_HEADERS, "Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
-        return Response(200, kind, _gzipped(name), headers=packed)
+    # Not compressed: that would cost whoever is asked a tenth of a second each time.
+    def asset(name: str, kind: str) -> Response[str]:
+        return Response(200, kind, _asset(name), headers=_HEADERS)
 
     @router.get("/healthz", operation_id="healthz", tags=["pages"])
     def healthz() -> Response[str]:
@@ -84,12 +80,6 @@ def add(router: APIGatewayHttpRouter, front: Front) -> None:
     @router.get("/docs/swagger-ui.css", include_in_schema=False)
     def style() -> Response[str]:
         return asset("swagger-ui.min.css", "text/css; charset=utf-8")
-
-
-@cache
-def _gzipped(name: str) -> bytes:
-    """Compressed once: for whoever asks each time, it would cost a tenth of a second each."""
-    return gzip.compress(_asset(name).encode(), mtime=0)
 
 
 def _document() -> str:
