@@ -1,4 +1,4 @@
-"""One deployed fleet for each test process that needs one."""
+"""One deployed fleet for each module: what it sets for the SDK must reach no other tests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from jitcloud.emulators.fleet import Fleet
 from jitcloud.emulators.surroundings import apart
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """All of ``infra/template.yaml`` on an emulated AWS, with an issuer and people."""
     with apart(), Fleet(tmp_path_factory.mktemp("deployment")) as running:

@@ -39,6 +39,7 @@ def wired(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wired]:
         yield fleet
 
 
+@pytest.mark.long
 def test_killed_half_way_whoever_is_in_is_put_out(fleet: Fleet) -> None:
     names = {person: let_in(fleet, person) for person in ("ana", "caro")}
     assert kill(fleet) >= 3
