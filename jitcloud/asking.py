@@ -76,11 +76,17 @@ class Asking:
     now: datetime
 
     def request(
-        self, entitlements: Sequence[EntitlementId], wish: Wish, id_: RequestId | None
+        self,
+        entitlements: Sequence[EntitlementId],
+        wish: Wish,
+        id_: RequestId | None,
+        *,
+        is_new: bool = False,
     ) -> tuple[Request, ...]:
         """Ask for each of these; all are recorded together, and each is judged apart.
 
-        The same ``id_`` again, with the same facts, returns what the first time gave.
+        The same ``id_`` again, with the same facts, returns what the first time gave; one that
+        ``is_new`` was used by nobody before, and saves looking for it.
         Raises ``Invalid`` and ``NotFound`` for what cannot be asked at all.
         """
         if not 0 < len(entitlements) <= MOST_TOGETHER:
@@ -88,7 +94,7 @@ class Asking:
         if len(set(entitlements)) < len(entitlements):
             raise Invalid("The same thing is asked for twice; name it once.")
         things = [self.judge.catalog.get(name) for name in entitlements]
-        known = None if id_ is None else self.ledger.store.request(id_)
+        known = None if id_ is None or is_new else self.ledger.store.request(id_)
         ask = self._ask(things[0], wish, again=known is not None)
         if known is not None:
             return self._answered(known, things, ask)

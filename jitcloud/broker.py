@@ -109,12 +109,15 @@ class Broker:
         wish: Wish,
         now: datetime,
         id_: RequestId | None = None,
+        *,
+        is_new: bool = False,
     ) -> tuple[Request, ...]:
         """Ask for several entitlements with one justification; each is decided apart.
 
-        ``id_`` names the first of them, and with it the others.
+        ``id_`` names the first of them, and with it the others; it is not looked for where it is
+        known to be new.
         """
-        return self._asking(caller, now).request(entitlements, wish, id_)
+        return self._asking(caller, now).request(entitlements, wish, id_, is_new=is_new)
 
     def extend(
         self,

@@ -222,10 +222,12 @@ class Acting:
         incident: str | None = None,
         break_glass: bool = False,
         id_: str | None = None,
+        is_new: bool = False,
     ) -> tuple[Request, ...]:
         """Ask for several entitlements at once; all are recorded, and each is decided apart.
 
-        Either all of them are asked for or none. ``id_`` names the first, and with it the others.
+        Either all of them are asked for or none. ``id_`` names the first, and with it the others;
+        with ``is_new`` nobody has used that name before, and it is not looked for.
         Raises what ``request`` raises.
         """
         wish = Wish(
@@ -242,6 +244,7 @@ class Acting:
             wish,
             self._now(),
             None if id_ is None else parse_request_id(id_),
+            is_new=is_new,
         )
         return tuple(map(self._advanced, asked))
 

@@ -332,6 +332,39 @@ class Journal(Protocol):
         ...
 
 
+class Anchors(Protocol):
+    """Keeps checkpoints of the record where whoever writes the record cannot rewrite them.
+
+    Each begins at a leaf of one log, and is a line of text; see ``jitcloud.audit.checkpoint``.
+    Not promised: that nothing was added or taken away behind its back. Whoever reads finds that
+    out, but for what was cut from the end.
+    """
+
+    @property
+    def name(self) -> str:
+        """Where it is, for whoever is told of it."""
+        ...
+
+    def append(self, start: int, line: bytes, now: datetime) -> None:
+        """Write, durably, the checkpoint that begins at this leaf, after all that are there.
+
+        Raises ``Conflict`` where one begins there already, or later, and ``Unavailable``.
+        """
+        ...
+
+    def last(self) -> bytes | None:
+        """Return the one that begins last; None before the first. Raises ``Unavailable``."""
+        ...
+
+    def lines(self) -> Iterator[tuple[str, bytes]]:
+        """Yield where each stands, and its text, in the order of their leaves.
+
+        Where several begin at one leaf, the one that was written first comes first.
+        Raises ``Unavailable``.
+        """
+        ...
+
+
 class Mechanism(Protocol):
     """A way of granting one kind of entitlement."""
 
@@ -549,8 +582,10 @@ class Answered:
     """What became of a command that was begun under the same key before."""
 
     said: Digest
+    since: datetime
+    """When it was begun for the first time."""
     answer: str | None
-    """None while somebody is at it."""
+    """None while somebody is at it, or where none was kept."""
 
 
 class Answers(Protocol):

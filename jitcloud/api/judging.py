@@ -7,6 +7,7 @@ every argument is checked again. It tells no cloud anything.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass
@@ -109,6 +110,15 @@ class Judging:
             taken.model_dump(mode="json"),
             message.trace,
             do,
+            None if command.made is None else partial(self._made, command.made, caller),
+        )
+
+    def _made(
+        self, made: Callable[[Doing], Answer | None], caller: Caller, begun: Begun
+    ) -> Answer | None:
+        acting = Acting(self.deployment, caller)
+        return made(
+            Doing(acting=acting, now=self.clock(), id_=request_id(begun), since=begun.since)
         )
 
     def _do(

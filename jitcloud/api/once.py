@@ -3,10 +3,11 @@
 https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
 
 What a key is kept under names the person, the command and the key; what was said under it is the
-digest of all arguments. Between the command's commit and the note of its answer a process may
-die. Whoever comes next does the command again, and that is harmless: what it asks for has the
-name that follows from the key and from when it was first begun, so it is asked once; and what
-stands in the trail already, by this person and since then, is not said twice.
+digest of all arguments. What a command makes has the name that follows from the key and from when
+it was first begun: it is made once, and answered from the record ever after. The answer of any
+other is kept. Between its commit and the note of that a process may die. Whoever comes next does
+it again, and that is harmless: what stands in the trail already, by this person and since then,
+is not said twice.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from http import HTTPStatus
 
 from ulid import ULID
@@ -58,19 +60,27 @@ class Once:
         arguments: Mapping[str, object],
         trace: str,
         do: Callable[[Begun], Answer],
+        made: Callable[[Begun], Answer | None] | None = None,
     ) -> Answer:
-        """Return what the command is answered, now or as it was before. Raises ``Unavailable``."""
+        """Return what the command is answered, now or as it was before. Raises ``Unavailable``.
+
+        ``made`` answers from the record where that has what the command made; where it is given, it
+        is asked before anything is done again, and nothing that was made is kept here.
+        """
         name = _digest([person, command, key])
         said = _digest([command, arguments])
         begun = self.answers.begin(name, said, self.clock(), lease=LEASE, keep=KEEP)
         if isinstance(begun, Answered):
-            return _again(begun, said, trace)
+            before = Begun(name=name, said=begun.said, since=begun.since, number=1)
+            return _again(begun, said, trace, None if made is None else partial(made, before))
         try:
-            answer = do(begun)
+            known = None if made is None or begun.number == 1 else made(begun)
+            answer = do(begun) if known is None else _replayed(known)
         except BaseException:
             self._release(begun)
             raise
-        self._keep(begun, answer)
+        if made is None or answer.status != HTTPStatus.CREATED:
+            self._keep(begun, answer)
         return answer
 
     def _keep(self, begun: Begun, answer: Answer) -> None:
@@ -103,7 +113,9 @@ def request_id(begun: Begun) -> RequestId:
     return RequestId(str(ULID.from_bytes(moment + digest[:10])))
 
 
-def _again(known: Answered, said: Digest, trace: str) -> Answer:
+def _again(
+    known: Answered, said: Digest, trace: str, made: Callable[[], Answer | None] | None
+) -> Answer:
     if known.said != said:
         return problems.problem(
             HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -111,6 +123,9 @@ def _again(known: Answered, said: Digest, trace: str) -> Answer:
             detail="This Idempotency-Key came with something else before; take a new key.",
             trace=trace,
         )
+    found = None if known.answer is not None or made is None else made()
+    if found is not None:
+        return _replayed(found)
     if known.answer is None:
         return problems.problem(
             HTTPStatus.CONFLICT,
@@ -123,9 +138,12 @@ def _again(known: Answered, said: Digest, trace: str) -> Answer:
         kept = answer_of(json.loads(known.answer))
     except (ValueError, Unavailable):
         return problems.defect(ValueError("an answer that was kept cannot be read"), trace)
-    return Answer(
-        status=kept.status, body=kept.body, headers={**kept.headers, "Idempotency-Replayed": "true"}
-    )
+    return _replayed(kept)
+
+
+def _replayed(answer: Answer) -> Answer:
+    headers = {**answer.headers, "Idempotency-Replayed": "true"}
+    return Answer(status=answer.status, body=answer.body, headers=headers)
 
 
 def _digest(what: object) -> Digest:

@@ -72,6 +72,8 @@ class Ministack:
         self.endpoint_url = ""
         self._folder = ""
         self._process: subprocess.Popen[bytes] | None = None
+        self._tether: int | None = None
+        """It lives as long as this is open; known first, so that none is left half started."""
 
     def start(self) -> Self:
         """Start it and wait until it answers. Raises ``Misconfigured`` when it does not."""
@@ -97,11 +99,12 @@ class Ministack:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-            if process.stdin is not None:
-                process.stdin.close()
-        if self._folder:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            self._folder = ""
+        tether, self._tether = self._tether, None
+        if tether is not None:
+            os.close(tether)
+        folder, self._folder = self._folder, ""
+        if folder:
+            _remove(Path(folder))
 
     def __enter__(self) -> Self:
         return self.start()
@@ -129,12 +132,13 @@ class Ministack:
         self._folder = tempfile.mkdtemp(prefix="jitcloud-ministack-")
         port = self._port or _free_port()
         self.endpoint_url = f"http://127.0.0.1:{port}"
-        with (Path(self._folder) / "log").open("wb") as log:
+        end, self._tether = os.pipe()
+        with os.fdopen(end, "rb") as tethered, (Path(self._folder) / "log").open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and text
                 [sys.executable, "-c", _SERVE, *([_PROMPT] if self._prompt else [])],
                 cwd=self._folder,
                 env=self._child_environment(port),
-                stdin=subprocess.PIPE,  # closed by the system when we die: see _serve
+                stdin=tethered,  # whose other end the system closes when we die: see _serve
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
@@ -174,6 +178,15 @@ class Ministack:
 
 _OURS = "ours"
 """The file by which the child says that the port is its own."""
+
+
+def _remove(folder: Path) -> None:
+    """Remove it all, though something that is just ending may still be writing there."""
+    deadline = time.monotonic() + _STOPS_WITHIN
+    while folder.exists() and time.monotonic() < deadline:
+        shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists():
+            time.sleep(0.02)
 
 
 def _free_port() -> int:

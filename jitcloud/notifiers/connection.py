@@ -156,7 +156,7 @@ def _connect(server: MailServer) -> socket.socket:
         try:
             made.settimeout(seconds / len(found))
             made.connect(address)
-            made.settimeout(seconds)
+            made.settimeout(2 * seconds)  # whoever opened it cuts it off sooner, and says so
         except OSError as exc:
             failed = exc
             made.close()

@@ -29,7 +29,7 @@ def begin(
         return Kept(said=said, since=now, number=1, leased_until=now + lease, kept_until=now + keep)
     if kept.said == said and kept.answer is None and kept.leased_until <= now:
         return replace(kept, number=kept.number + 1, leased_until=now + lease)
-    return Answered(said=kept.said, answer=kept.answer)
+    return Answered(said=kept.said, since=kept.since, answer=kept.answer)
 
 
 def begun(name: Digest, kept: Kept) -> Begun:

@@ -21,6 +21,7 @@ from jitcloud.ports import Answered, Begun
 from jitcloud.stores.memory_answers import MemoryAnswers
 from jitcloud.stores.sqlite_answers import SqliteAnswers
 from tests.api.api_world import ApiWorld, Reply, wish
+from tests.cli_world import CATALOG
 
 
 class Dies:
@@ -56,16 +57,43 @@ def dying(tmp_path: Path) -> ApiWorld:
     return ApiWorld(tmp_path, answers=answers)
 
 
-def test_the_same_key_asks_once_and_is_answered_word_for_word(api: ApiWorld) -> None:
+def test_the_same_key_asks_once_and_is_answered_as_that_stands_by_now(api: ApiWorld) -> None:
     first = api.post("/v1/requests", wish(), key="k-1")
     name = first.json["requests"][0]["id"]
+    assert api.post("/v1/requests", wish(), key="k-1").text == first.text
     api.post(f"/v1/requests/{name}/give-back")
     again = api.post("/v1/requests", wish(), key="k-1")
-    assert (again.status, again.text) == (first.status, first.text)
+    assert (again.status, again.json["requests"][0]["id"]) == (201, name)
+    assert again.json["requests"][0]["state"] == "ended"
     assert again.headers["location"] == first.headers["location"]
     assert again.headers["idempotency-replayed"] == "true"
     assert "idempotency-replayed" not in first.headers
     assert len(api.world.store.ids(10)) == 1
+
+
+def test_what_was_asked_for_is_told_again_though_nobody_could_ask_for_it_now(
+    api: ApiWorld,
+) -> None:
+    both = wish("dev-read", "prod-write")
+    first = api.post("/v1/requests", both, key="k")
+    api.world.catalog_text = CATALOG.replace('"dev-read"', '"dev-look"')
+    api.put_together()
+    assert api.post("/v1/requests", both, key="another").status == 404
+    again = api.post("/v1/requests", both, key="k")
+    assert [each["id"] for each in again.json["requests"]] == [
+        each["id"] for each in first.json["requests"]
+    ]
+    assert len(api.world.store.ids(10)) == 2
+
+
+def test_another_command_is_answered_again_word_for_word(api: ApiWorld) -> None:
+    name = api.ask("prod-write")
+    path = f"/v1/requests/{name}/approve"
+    first = api.post(path, {}, "ben", key="k")
+    api.post(f"/v1/requests/{name}/withdraw")
+    again = api.post(path, {}, "ben", key="k")
+    assert (again.status, again.text) == (first.status, first.text)
+    assert again.headers["idempotency-replayed"] == "true"
 
 
 def test_another_key_or_none_asks_again(api: ApiWorld) -> None:
@@ -184,17 +212,13 @@ def revived(world: ApiWorld) -> None:
 def test_an_ask_is_not_made_twice(dying: ApiWorld) -> None:
     dying.post("/v1/requests", wish("dev-read", "prod-write"), key="k")
     (one, two) = dying.world.store.ids(10)
-    assert dying.post("/v1/requests", wish("dev-read", "prod-write"), key="k").status == 409
-    revived(dying)
-    again = dying.post("/v1/requests", wish("dev-read", "prod-write"), key="k")
-    assert again.status == 201
-    assert [each["id"] for each in again.json["requests"]] == [one, two]
-    assert dying.world.store.ids(10) == (one, two)
-    # And now it is kept.
-    assert (
-        "idempotency-replayed"
-        in dying.post("/v1/requests", wish("dev-read", "prod-write"), key="k").headers
-    )
+    for _ in range(2):
+        again = dying.post("/v1/requests", wish("dev-read", "prod-write"), key="k")
+        assert again.status == 201
+        assert [each["id"] for each in again.json["requests"]] == [one, two]
+        assert "idempotency-replayed" in again.headers
+        assert dying.world.store.ids(10) == (one, two)
+        revived(dying)
 
 
 def test_an_ask_that_was_not_recorded_is_made_now(
@@ -345,11 +369,14 @@ def test_an_answer_that_is_too_large_is_made_anew(
     api: ApiWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(once, "LARGEST", 10)
-    first = api.post("/v1/requests", wish(), key="k")
-    again = api.post("/v1/requests", wish(), key="k")
-    assert again.json["requests"][0]["id"] == first.json["requests"][0]["id"]
+    name = api.ask("prod-write")
+    path = f"/v1/requests/{name}/approve"
+    first = api.post(path, {}, "ben", key="k")
+    before = api.trail(name)
+    again = api.post(path, {}, "ben", key="k")
+    assert (again.status, again.json["id"]) == (first.status, name) == (200, name)
     assert "idempotency-replayed" not in again.headers
-    assert len(api.world.store.ids(10)) == 1
+    assert api.trail(name) == before
 
 
 def test_no_token_and_no_credentials_are_kept(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ class TestDynamoAnswers(SharedAnswersContract):
         client, name = table
         answers = DynamoAnswers(name, client=lambda: _Loses(client))  # type: ignore[arg-type,return-value] # as a client
         assert begun(answers).number == 1
-        assert begin(answers) == Answered(said=SAID, answer=None)
+        assert begin(answers) == Answered(said=SAID, since=NOW, answer=None)
 
     @pytest.mark.usefixtures("kept")
     def test_a_new_key_costs_two_writes_and_no_read(

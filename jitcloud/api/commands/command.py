@@ -79,6 +79,11 @@ class Command(Generic[A]):
     run: Callable[[Doing, A], Answer] = field(repr=False)
     takes_key: bool = False
     """Whether an ``Idempotency-Key`` means anything: whether it changes the record."""
+    made: Callable[[Doing], Answer | None] | None = field(default=None, repr=False)
+    """Answers from the record where it has what this made; None where it has not.
+
+    Its answer need not be kept then. Only for what makes something that is called ``id_``.
+    """
 
 
 def told(doing: Doing, request: Request, *, status: int = 200) -> Answer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -10,7 +11,7 @@ from jitcloud.api.inputs import AskBody, ExtendBody, OptionalReasonBody, ReasonB
 from jitcloud.api.message import Answer
 from jitcloud.errors import JitError
 from jitcloud.instants import parse_start
-from jitcloud.model import RequestId, Withdrawn
+from jitcloud.model import Request, RequestId, Withdrawn
 
 
 class Extend(ExtendBody, OfRequest):
@@ -27,7 +28,7 @@ class PerhapsWithReason(OptionalReasonBody, OfRequest):
 
 def ask(doing: Doing, wish: AskBody) -> Answer:
     """Ask for one thing or several; a refusal by policy is recorded, and an answer like any."""
-    asked = doing.acting.request_all(
+    requests = doing.acting.request_all(
         wish.entitlements,
         wish.duration,
         wish.justification,
@@ -36,11 +37,27 @@ def ask(doing: Doing, wish: AskBody) -> Answer:
         incident=wish.incident,
         break_glass=wish.break_glass,
         id_=doing.id_,
+        is_new=doing.since is None,
     )
+    return _asked(doing, requests)
+
+
+def asked(doing: Doing) -> Answer | None:
+    """Answer an ask with what became of it; None where nothing was asked for."""
+    store = doing.acting.deployment.ledger.store
+    first = None if doing.id_ is None else store.request(doing.id_)
+    if first is None:
+        return None
+    names = first.ask.together or (first.id,)
+    found = {request.id: request for request in store.requests(names)}
+    return _asked(doing, [found[name] for name in names])
+
+
+def _asked(doing: Doing, requests: Sequence[Request]) -> Answer:
     return Answer(
         status=201,
-        body={"requests": [shape(doing, request) for request in asked]},
-        headers={"Location": f"/v1/requests/{asked[0].id}"},
+        body={"requests": [shape(doing, request) for request in requests]},
+        headers={"Location": f"/v1/requests/{requests[0].id}"},
     )
 
 
@@ -57,10 +74,21 @@ def extend(doing: Doing, wish: Extend) -> Answer:
         break_glass=wish.break_glass,
         id_=doing.id_,
     )
+    return _extension(doing, asked)
+
+
+def extended(doing: Doing) -> Answer | None:
+    """Answer an ask for more time with what became of it; None where there is none."""
+    store = doing.acting.deployment.ledger.store
+    found = None if doing.id_ is None else store.request(doing.id_)
+    return None if found is None else _extension(doing, found)
+
+
+def _extension(doing: Doing, request: Request) -> Answer:
     return Answer(
         status=201,
-        body=shape(doing, asked),
-        headers={"Location": f"/v1/requests/{asked.id}"},
+        body=shape(doing, request),
+        headers={"Location": f"/v1/requests/{request.id}"},
     )
 
 
@@ -93,8 +121,8 @@ def revoke(doing: Doing, what: WithReason) -> Answer:
 
 
 COMMANDS: tuple[Command[Any], ...] = (
-    Command(name="ask", takes=AskBody, run=ask, takes_key=True),
-    Command(name="extend", takes=Extend, run=extend, takes_key=True),
+    Command(name="ask", takes=AskBody, run=ask, takes_key=True, made=asked),
+    Command(name="extend", takes=Extend, run=extend, takes_key=True, made=extended),
     Command(name="withdraw", takes=PerhapsWithReason, run=withdraw, takes_key=True),
     Command(name="give-back", takes=PerhapsWithReason, run=give_back, takes_key=True),
     Command(name="revoke", takes=WithReason, run=revoke, takes_key=True),

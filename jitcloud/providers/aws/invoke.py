@@ -71,6 +71,7 @@ class Invoker:
                     read_timeout=self._within,
                     retries={"total_max_attempts": 1},
                     max_pool_connections=32,
+                    user_agent="jitcloud",
                 )
                 self._client = boto3.client("lambda", config=config)
             return self._client

@@ -40,6 +40,7 @@ CONFIG = Config(
     read_timeout=2.5,
     retries={"total_max_attempts": 1, "mode": "standard"},
     max_pool_connections=32,
+    user_agent="jitcloud",  # made anew of a dozen parts for each call otherwise
 )
 
 

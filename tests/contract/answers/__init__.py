@@ -54,17 +54,17 @@ class AnswersContract(ABC):
 
     def test_what_is_under_way_is_not_begun_again(self, answers: Answers) -> None:
         begun(answers)
-        assert begin(answers, after=LEASE / 2) == Answered(said=SAID, answer=None)
+        assert begin(answers, after=LEASE / 2) == Answered(said=SAID, since=NOW, answer=None)
 
     def test_an_answer_is_given_again_word_for_word(self, answers: Answers) -> None:
         text = '{"status":201,"body":{"ä":"\\u2028\\ud83d"}}'
         answers.finish(begun(answers), text)
-        assert begin(answers, after=KEEP / 2) == Answered(said=SAID, answer=text)
+        assert begin(answers, after=KEEP / 2) == Answered(said=SAID, since=NOW, answer=text)
 
     def test_an_answer_of_any_size_that_is_kept_comes_back(self, answers: Answers) -> None:
         text = "x" * 128 * 1024
         answers.finish(begun(answers), text)
-        assert begin(answers) == Answered(said=SAID, answer=text)
+        assert begin(answers) == Answered(said=SAID, since=NOW, answer=text)
 
     def test_names_do_not_mix(self, answers: Answers) -> None:
         answers.finish(begun(answers), "{}")
@@ -74,11 +74,11 @@ class AnswersContract(ABC):
         self, answers: Answers
     ) -> None:
         first = begun(answers)
-        assert begin(answers, said=ELSE) == Answered(said=SAID, answer=None)
+        assert begin(answers, said=ELSE) == Answered(said=SAID, since=NOW, answer=None)
         # Nobody takes it over to do something else: the first may have been done.
-        assert begin(answers, said=ELSE, after=LEASE) == Answered(said=SAID, answer=None)
+        assert begin(answers, said=ELSE, after=LEASE) == Answered(said=SAID, since=NOW, answer=None)
         answers.finish(first, "{}")
-        assert begin(answers, said=ELSE) == Answered(said=SAID, answer="{}")
+        assert begin(answers, said=ELSE) == Answered(said=SAID, since=NOW, answer="{}")
 
     def test_whoever_died_at_it_is_followed_by_the_next(self, answers: Answers) -> None:
         begun(answers)
@@ -93,10 +93,10 @@ class AnswersContract(ABC):
         second = begun(answers, after=LEASE)
         answers.finish(first, "too late")
         answers.release(first, NOW)
-        assert begin(answers, after=LEASE) == Answered(said=SAID, answer=None)
+        assert begin(answers, after=LEASE) == Answered(said=SAID, since=NOW, answer=None)
         answers.finish(second, "in time")
         answers.finish(second, "once more")
-        assert begin(answers, after=LEASE) == Answered(said=SAID, answer="in time")
+        assert begin(answers, after=LEASE) == Answered(said=SAID, since=NOW, answer="in time")
 
     def test_what_was_released_is_begun_at_once_and_remembers_when_it_was_first(
         self, answers: Answers
@@ -109,7 +109,7 @@ class AnswersContract(ABC):
         first = begun(answers)
         answers.finish(first, "{}")
         answers.release(first, NOW)
-        assert begin(answers) == Answered(said=SAID, answer="{}")
+        assert begin(answers) == Answered(said=SAID, since=NOW, answer="{}")
 
     def test_after_a_day_a_key_is_new(self, answers: Answers) -> None:
         first = begun(answers)
@@ -118,7 +118,7 @@ class AnswersContract(ABC):
         anew = begin(answers, said=ELSE, after=KEEP)
         assert anew == Begun(name=NAME, said=ELSE, since=NOW + KEEP, number=1)
         answers.finish(first, "of yesterday")
-        assert begin(answers, said=ELSE, after=KEEP) == Answered(said=ELSE, answer=None)
+        assert begin(answers, said=ELSE, after=KEEP) == Answered(said=ELSE, since=NOW + KEEP, answer=None)
 
     def test_of_many_at_once_one_begins(self, answers: Answers) -> None:
         barrier, found = threading.Barrier(8), []
@@ -169,13 +169,13 @@ class SharedAnswersContract(AnswersContract):
         first.finish(begun(first), "{}")
         first.close()
         second = kept()
-        assert begin(second) == Answered(said=SAID, answer="{}")
+        assert begin(second) == Answered(said=SAID, since=NOW, answer="{}")
         second.close()
 
     def test_two_of_them_see_each_other_at_once(self, answers: Answers, kept: Opener) -> None:
         other = kept()
         first = begun(answers)
-        assert begin(other) == Answered(said=SAID, answer=None)
+        assert begin(other) == Answered(said=SAID, since=NOW, answer=None)
         answers.finish(first, "{}")
-        assert begin(other) == Answered(said=SAID, answer="{}")
+        assert begin(other) == Answered(said=SAID, since=NOW, answer="{}")
         other.close()
