@@ -63,7 +63,12 @@ class Advance:
     converger: Converger
 
     def wake(
-        self, name: RequestId, *, ends_only: bool = False, known: Request | None = None
+        self,
+        name: RequestId,
+        *,
+        ends_only: bool = False,
+        known: Request | None = None,
+        insists: bool = False,
     ) -> Request:
         """Take a request as far as it can go now; return it as it then stands.
 
@@ -71,19 +76,24 @@ class Advance:
         With ``ends_only`` it does nothing that asks anybody but the record and the clouds: what
         is over ends, though the directory hangs.
         Raises ``NotFound``, ``Tampered`` (nothing is granted on such a record, but it is still
-        ended), ``Misconfigured``, ``Unavailable``. Whatever it raises, the request stays due.
+        ended), ``Misconfigured``, ``Unavailable``; and with ``insists`` ``Conflict``, where others
+        moved it or its places each time. Whatever it raises, the request stays due.
         """
         request = self.ledger.load(name) if known is None else known
+        lost: Conflict | None = None
         for _ in range(STEPS):
             try:
                 moved = self._step(request, self.converger.clock(), ends_only=ends_only)
-            except Conflict:
-                moved = self.ledger.load(name)
-                if moved.seq == request.seq:
-                    return moved  # only its places moved: whoever moved them goes on
+            except Conflict as exc:
+                # Whoever moved only its places does not go on with the request itself.
+                moved, lost = self.ledger.load(name), exc
+            else:
+                lost = None
             if moved is None:
                 return request
             request = moved
+        if lost is not None and insists:
+            raise lost
         return request
 
     def wake_slot(self, key: SlotKey) -> Slot | None:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from jitcloud.due import Wake
-from jitcloud.errors import JitError, Unavailable
+from jitcloud.errors import Conflict, JitError, Unavailable
 
 if TYPE_CHECKING:  # loads the model, and whoever looks ahead needs none of it
     from jitcloud.ports import Clock, Queue
@@ -29,6 +29,9 @@ EARLY = timedelta(seconds=2)
 
 AGAIN = timedelta(seconds=5)
 """When it is tried again where the record could not be reached."""
+
+SOON = timedelta(seconds=1)
+"""And where somebody else was at it, who need not have done the same."""
 
 TRIES = PERIOD // AGAIN
 """How often: by then the next look has found it again, and two of it would soon be many."""
@@ -96,7 +99,8 @@ class Handed:
     wake: Callable[[Wake], tuple[str, ...]]
     """Wakes one thing; says what could not be done, and why.
 
-    Raises ``Unavailable`` where not even the record can be reached, which else has it tried again.
+    Raises ``Unavailable`` where not even the record can be reached, which else has it tried again,
+    and ``Conflict`` where somebody else is at it.
     """
     clock: Clock
     pause: Callable[[float], None]
@@ -121,9 +125,13 @@ class Handed:
                 self.pause((wake.at - now).total_seconds())
             try:
                 yield from self.wake(wake)
+            except Conflict:
+                self._again(wake, SOON)
             except Unavailable as exc:
-                now = self.clock()
-                if wake.tries < TRIES:
-                    again = replace(wake, at=now + AGAIN, tries=wake.tries + 1)
-                    self.queue.put([again], now)
+                self._again(wake, AGAIN)
                 yield f"{wake.id}: {exc}"
+
+    def _again(self, wake: Wake, later: timedelta) -> None:
+        if wake.tries < TRIES:
+            now = self.clock()
+            self.queue.put([replace(wake, at=now + later, tries=wake.tries + 1)], now)

@@ -128,10 +128,12 @@ def finish(
     troubles: list[tuple[str, str]] = []
     for brake in brakes:
         failed: list[tuple[str, str]] = []
-        begun = 0
-        for request in _meant(ledger.store, brake, failed):
-            begun += _end(ledger, request, brake, now, failed)
-        ended += begun
+        try:
+            for request in _meant(ledger.store, brake, failed):
+                ended += _end(ledger, request, brake, now, failed)
+        except JitError as exc:
+            # It is on record, and so is done once the record can be searched again.
+            failed.append(("brakes", str(exc)))
         troubles += failed
         if not failed and now >= brake.at + LINGER:
             _done(ledger, brake, now)

@@ -24,20 +24,28 @@ AGED = 20
 
 
 def woken(
-    advance: Advance, item: Due, later: list[Due] | None = None, known: Request | None = None
+    advance: Advance,
+    item: Due,
+    later: list[Due] | None = None,
+    known: Request | None = None,
+    *,
+    is_looked_for: bool = True,
 ) -> Iterator[tuple[str, str]]:
     """Wake one item, and yield what could not be done and why.
 
     ``known`` is the request as it was read a moment ago, where it was.
 
     With ``later``, whatever may have to ask around is only ended, if it is over; what waits for
-    more is put there.
+    more is put there. Raises ``Conflict`` where somebody else is at it and nobody soon looks what
+    is due.
     """
     try:
-        trouble = _wake(advance, item, later, known)
+        trouble = _wake(advance, item, later, known, insists=not is_looked_for)
         if trouble:
             yield item.id, f"{trouble}{_aged(advance, item)}"
     except Conflict:
+        if not is_looked_for:
+            raise
         return  # somebody else is at it
     except JitError as exc:
         yield item.id, f"{exc}{_aged(advance, item)}"
@@ -48,10 +56,18 @@ def woken(
         put_off(advance, item)
 
 
-def _wake(advance: Advance, item: Due, later: list[Due] | None, known: Request | None) -> str:
+def _wake(
+    advance: Advance,
+    item: Due,
+    later: list[Due] | None,
+    known: Request | None,
+    *,
+    insists: bool,
+) -> str:
     """Wake one item; return what a cloud keeps refusing, if it does."""
     if item.kind == "request":
-        request = advance.wake(RequestId(item.id), ends_only=later is not None, known=known)
+        name, ends_only = RequestId(item.id), later is not None
+        request = advance.wake(name, ends_only=ends_only, known=known, insists=insists)
         if later is not None and request.state in LATER:
             later.append(item)
         return ""

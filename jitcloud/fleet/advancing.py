@@ -82,15 +82,15 @@ class Advancing:
 def wake_one(deployment: Deployment, wake: Wake) -> tuple[str, ...]:
     """Wake one thing; say what could not be done, and why.
 
-    Raises ``Unavailable`` where the record cannot be reached: nothing has put it off then.
+    Raises ``Unavailable`` where the record cannot be reached: nothing has put it off then; and
+    ``Conflict`` where somebody else is at it.
     """
     ledger, now = deployment.ledger, deployment.clock()
     if wake.kind == "brakes":
         troubles = tuple(brakes(ledger, now))
     else:
-        troubles = tuple(
-            woken(deployment.advance, Due(kind=wake.kind, id=wake.id, wake_at=wake.at))
-        )
+        due = Due(kind=wake.kind, id=wake.id, wake_at=wake.at)
+        troubles = tuple(woken(deployment.advance, due, is_looked_for=False))
     if troubles:
         ledger.store.due_marks(now, 1)  # is it the record itself that cannot be reached?
     return tuple(f"{name}: {why}" for name, why in troubles)

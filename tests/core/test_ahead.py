@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from jitcloud.ahead import AGAIN, AHEAD, EARLY, MOST, TRIES, Handed, look_ahead
+from jitcloud.ahead import AGAIN, AHEAD, EARLY, MOST, SOON, TRIES, Handed, look_ahead
 from jitcloud.due import Wake
-from jitcloud.errors import Unavailable
+from jitcloud.errors import Conflict, Unavailable
 from tests.world import START, Time
 
 SECOND = timedelta(seconds=1)
@@ -78,11 +78,14 @@ class Worked:
     queue: Kept = field(default_factory=Kept)
     woken: list[tuple[str, datetime]] = field(default_factory=list)
     out_of_reach: bool = False
+    others_at_it: bool = False
     give_up: datetime = START + timedelta(minutes=1)
 
     def wake(self, wake: Wake) -> tuple[str, ...]:
         if self.out_of_reach:
             raise Unavailable("The record cannot be reached.")
+        if self.others_at_it:
+            raise Conflict("Somebody else was faster.")
         self.woken.append((wake.id, self.time()))
         return (f"{wake.id}: no",) if wake.id == "bad" else ()
 
@@ -129,6 +132,12 @@ def test_with_the_record_out_of_reach_it_is_tried_again_soon() -> None:
     said = worked.take(a_wake("a"))
     assert said == ["a: The record cannot be reached."]
     assert worked.queue.wakes == [replace(a_wake("a", START + AGAIN), tries=1)]
+
+
+def test_where_somebody_else_is_at_it_it_is_looked_again_very_soon() -> None:
+    worked = Worked(others_at_it=True)
+    assert worked.take(a_wake("a")) == []
+    assert worked.queue.wakes == [replace(a_wake("a", START + SOON), tries=1)]
 
 
 def test_it_is_left_to_the_next_look_ahead_before_two_of_it_become_many() -> None:

@@ -142,6 +142,23 @@ def test_whoever_braked_and_died_is_finished_by_the_next_sweep(
     assert world.cloud.who_can("reader") == {"ben"}, "what was asked for later is not meant"
 
 
+def test_what_cannot_be_looked_for_now_is_told_and_ended_by_the_next_sweep(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    active = world.ask()
+
+    def deny(*_: object) -> None:
+        raise Misconfigured("The table cannot be searched.")
+
+    with monkeypatch.context() as denied:
+        denied.setattr(world.store, "by_state", deny)
+        found = world.broker.end_all(caller("caro"), EVERYTHING, world.time(), "laptop stolen")
+    assert found == (0, (("brakes", "The table cannot be searched."),))
+    assert world.now(active).state is State.ACTIVE
+    world.sweep()
+    assert not world.cloud.who_can("reader")
+
+
 def test_a_directory_that_is_broken_keeps_nothing_alive(world: World) -> None:
     active = world.ask()
     (world.folder / "people.toml").write_text("[[person")

@@ -5,8 +5,11 @@ from __future__ import annotations
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
+import pytest
+
 from jitcloud.errors import Conflict
 from jitcloud.model import RequestId, State
+from jitcloud.ports import Change
 from jitcloud.stores.sqlite import SqliteStore
 from tests.processes import PROCESSES
 from tests.world import World, caller
@@ -52,3 +55,40 @@ def test_two_processes_voting_at_once_both_count_and_activate_once(tmp_path: Pat
         assert world.now(name).state in {State.ACTIVATING, State.ACTIVE}
     world.verify_all()
     store.close()
+
+
+def test_an_end_begins_though_somebody_drives_its_place_at_the_same_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(tmp_path)
+    request = world.ask(minutes=10)
+    place = world.now(request).places.grant
+    assert place is not None
+    world.time.forward(minutes=10)
+    commit = world.store.commit
+
+    def overtaken(change: Change) -> None:
+        monkeypatch.setattr(world.store, "commit", commit)
+        world.advance.wake_slot(place.key)  # both have their wake-up at the deadline
+        commit(change)
+
+    monkeypatch.setattr(world.store, "commit", overtaken)
+    assert world.advance.wake(request.id).state in {State.ENDING, State.ENDED}
+
+
+def test_whoever_insists_is_told_that_others_were_faster_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(tmp_path)
+    request = world.ask(minutes=10)
+    world.time.forward(minutes=10)
+
+    def overtaken(_: Change) -> None:
+        raise Conflict("Somebody was faster.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(world.store, "commit", overtaken)
+        assert world.advance.wake(request.id).state is State.ACTIVE
+        with pytest.raises(Conflict):
+            world.advance.wake(request.id, insists=True)
+    assert world.advance.wake(request.id, insists=True).state in {State.ENDING, State.ENDED}

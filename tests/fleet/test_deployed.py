@@ -39,9 +39,9 @@ def is_out(fleet: Fleet, person: str = "ana", within: float = 30) -> None:
     fleet.until(lambda: fleet.can(person) == DENIED, f"{person} is put out", within)
 
 
-def has_ended(fleet: Fleet, name: str, person: str = "ana") -> None:
+def has_ended(fleet: Fleet, name: str, person: str = "ana", within: float = 30) -> None:
     fleet.until(
-        lambda: shown(fleet, name, person)["state"] == "ended", "it is seen to have ended", 30
+        lambda: shown(fleet, name, person)["state"] == "ended", "it is seen to have ended", within
     )
 
 

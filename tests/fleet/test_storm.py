@@ -50,7 +50,7 @@ def test_killed_half_way_whoever_is_in_is_put_out(fleet: Fleet) -> None:
     fleet.call("caro", "POST", f"/v1/requests/{names['caro']}/give-back", {})
     for person, name in names.items():
         is_out(fleet, person, 120)
-        has_ended(fleet, name, person)
+        has_ended(fleet, name, person, 120)  # a wake-up that died with its function costs a minute
 
 
 @pytest.mark.long
