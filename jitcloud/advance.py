@@ -98,7 +98,9 @@ class Advance:
 
     def wake_slot(self, key: SlotKey) -> Slot | None:
         """Drive a slot whose wake-up has come; leave alone what was driven just now."""
-        slot = self.ledger.store.slot(key)
+        return self._driven(self.ledger.store.slot(key), key)
+
+    def _driven(self, slot: Slot | None, key: SlotKey) -> Slot | None:
         if slot is None or slot.wake_at is None or slot.wake_at > self.converger.clock():
             return slot
         return self.converger.converge(key)
@@ -280,27 +282,31 @@ class Advance:
         return ending.begin(self.ledger, request, lifecycle.end(request, cause, reason), now)
 
     def _disappear(self, request: Request, now: datetime) -> Request | None:
-        known = self._proof(request, now)
+        kinds, read = self.converger.kinds, ending.AsRead(self.ledger)
+        known = ending.proof(read, kinds, request, now)
         if known is None:
             if request.removed_at is None:
                 ending.deny(self.ledger, request, now)
-            for place in (request.places.grant, request.places.denial):
-                self._converge(place, request)
+            driven = {
+                place.key: self._converge(place, request)
+                for place in (request.places.grant, request.places.denial)
+                if place is not None
+            }
+            read = ending.AsRead(
+                self.ledger, {key: slot for key, slot in driven.items() if slot is not None}
+            )
             now = max(now, self.converger.clock())
-            known = self._proof(request, now)
+            known = ending.proof(read, kinds, request, now)
         if known is None:
-            left = ending.removed(self.ledger, self.converger.kinds, request, now)
+            left = ending.removed(read, kinds, request, now)
             if left is not None:
                 return self.ledger.record(request, (left,), now=now)
-            self.ledger.put_off(request, ending.look_again(self.ledger, request, now))
+            self.ledger.put_off(request, ending.look_again(read, request, now))
             return None
         what: Happening = Ended(evidence=known.evidence, seen_at=known.seen_at)
         if request.cause is Cause.FAILED:
             what = Failed(reason=request.reason, seen_at=known.seen_at)
         return ending.finish(self.ledger, request, what, known, now)
-
-    def _proof(self, request: Request, now: datetime) -> ending.Proof | None:
-        return ending.proof(self.ledger, self.converger.kinds, request, now)
 
     # ── Places ───────────────────────────────────────────────────────────────────────────────
 
@@ -316,7 +322,7 @@ class Advance:
             and slots.is_at_rest(slot, now)
         ):
             return self.converger.converge(place.key)
-        return self.wake_slot(place.key)
+        return self._driven(slot, place.key)
 
 
 def _shows(slot: Slot, request: Request, now: datetime) -> bool:

@@ -100,10 +100,10 @@ class Converger:
                         self._look(drive)  # (5)
         except CloudError as exc:
             why = drive.trouble or str(exc)
-            return self._commit(claimed, lambda s: drive.in_trouble(s, why, self.clock()))
+            return self._commit(drive.slot, lambda s: drive.in_trouble(s, why, self.clock()))
         if waits:
-            return self._commit(claimed, lambda s: slots.under_way(drive.known(s), self.clock()))
-        after = self._commit(claimed, lambda s: drive.saw(s, self.clock()))
+            return self._commit(drive.slot, lambda s: slots.under_way(drive.known(s), self.clock()))
+        after = self._commit(drive.slot, lambda s: drive.saw(s, self.clock()))
         self._cross_out(drive, after)
         return after
 
@@ -324,11 +324,12 @@ class Converger:
 
     def _commit(self, claimed: Slot, change: Callable[[Slot], Slot]) -> Slot:
         """Change a slot that we have claimed, though others join and leave it meanwhile."""
+        stood = claimed
         for _ in range(COMMIT_TRIES):
             try:
-                return self._write(change(self._mine(claimed)))
+                return self._write(change(stood))
             except Conflict:
-                self._mine(claimed)
+                stood = self._mine(claimed)
         message = f"{claimed.key} changes too fast; it is tried again by itself."
         raise Conflict(message)
 

@@ -7,8 +7,9 @@ all that an end needs.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 from jitcloud import lifecycle, slots
 from jitcloud.ledger import Ledger
@@ -21,10 +22,12 @@ from jitcloud.model import (
     Guarantee,
     Happening,
     Holder,
+    Place,
     Removed,
     Reopened,
     Request,
     Slot,
+    SlotKey,
 )
 from jitcloud.ports import Change, SlotKinds
 
@@ -111,6 +114,29 @@ def finish(
     return ledger.record(request, (what,), now=now, changed=changed, unmoved=tuple(unmoved))
 
 
+class Reads(Protocol):
+    """Reads the slot of a place, stored or new."""
+
+    def slot_at(self, place: Place) -> Slot: ...
+
+
+@dataclass(frozen=True, slots=True)
+class AsRead:
+    """Slots as they were read once, and as they were left by whoever drove them since.
+
+    What is concluded of them is committed on condition that they are still so.
+    """
+
+    ledger: Ledger
+    known: dict[SlotKey, Slot] = field(default_factory=dict)
+
+    def slot_at(self, place: Place) -> Slot:
+        """Return the slot of a place, stored or new."""
+        if place.key not in self.known:
+            self.known[place.key] = self.ledger.slot_at(place)
+        return self.known[place.key]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
     """That access is gone: how it is known, since when, and which slots say so."""
@@ -120,12 +146,12 @@ class Proof:
     unmoved: tuple[Slot, ...] = ()
 
 
-def proof(ledger: Ledger, kinds: SlotKinds, request: Request, now: datetime) -> Proof | None:
+def proof(read: Reads, kinds: SlotKinds, request: Request, now: datetime) -> Proof | None:
     """Say how it is known that a request's access is gone; None while it is not."""
-    place = _place(ledger, kinds, request, now)
+    place = _place(read, kinds, request, now)
     if request.places.grant is not None and place is None:
         return None
-    sessions = _sessions(ledger, kinds, request, place, now)
+    sessions = _sessions(read, kinds, request, place, now)
     if place is None or sessions is None:
         return sessions
     return Proof(
@@ -152,7 +178,7 @@ def denied_for_a_while(
     return [slots.deny_until(denial, request.id, until, gone_at, now)]
 
 
-def removed(ledger: Ledger, kinds: SlotKinds, request: Request, now: datetime) -> Removed | None:
+def removed(read: Reads, kinds: SlotKinds, request: Request, now: datetime) -> Removed | None:
     """What to record when its place is empty, and what was made of it before may still work.
 
     None where that is known already, where nothing does, or while it is about to be denied.
@@ -160,7 +186,7 @@ def removed(ledger: Ledger, kinds: SlotKinds, request: Request, now: datetime) -
     outlives = request.places.outlives
     if outlives is None or request.removed_at is not None:
         return None
-    place = _place(ledger, kinds, request, now)
+    place = _place(read, kinds, request, now)
     if place is None or place.evidence is not Evidence.SEEN_ABSENT:
         return None
     if request.places.denial is not None and now < place.seen_at + DENIED_WITHIN:
@@ -182,10 +208,10 @@ def _cloud_denies(request: Request, now: datetime) -> bool:
     return held_by_cloud and now >= lifecycle.deadline(request)
 
 
-def look_again(ledger: Ledger, request: Request, now: datetime) -> datetime:
+def look_again(read: Reads, request: Request, now: datetime) -> datetime:
     """When a request whose end is not proven yet is worth another look."""
     places = (request.places.grant, request.places.denial)
-    stood = [ledger.slot_at(place) for place in places if place is not None]
+    stood = [read.slot_at(place) for place in places if place is not None]
     wakes = [slot.wake_at for slot in stood]
     if any(slot.claim is not None for slot in stood):
         # Somebody drives it just now, and may be done long before the claim ends.
@@ -196,17 +222,17 @@ def look_again(ledger: Ledger, request: Request, now: datetime) -> datetime:
 
 
 def _sessions(
-    ledger: Ledger, kinds: SlotKinds, request: Request, place: Proof | None, now: datetime
+    read: Reads, kinds: SlotKinds, request: Request, place: Proof | None, now: datetime
 ) -> Proof | None:
     if place is not None and place.evidence is Evidence.OTHERS_HOLD:
         return place  # whoever still has it may use it
-    if request.credentials_dead_by is None and not _may_be_used(ledger, request):
+    if request.credentials_dead_by is None and not _may_be_used(read, request):
         return Proof(evidence=Evidence.NOTHING_ISSUED, seen_at=now)
     if request.credentials_dead_by is not None and sessions_are_dead(request, now):
         return Proof(evidence=Evidence.CLOUD_DEADLINE, seen_at=now)
     if request.places.denial is None:
         return None
-    slot = ledger.slot_at(request.places.denial)
+    slot = read.slot_at(request.places.denial)
     kind = kinds.get(slot.kind)
     if kind is None or slot.seen is None or not slots.is_denied(slot, request.id, kind.settle):
         return None
@@ -218,12 +244,12 @@ def _goes_on(request: Request, slot: Slot) -> bool:
     return request.places.outlives is None or (slot.seen is not None and slot.seen.present)
 
 
-def _may_be_used(ledger: Ledger, request: Request) -> bool:
+def _may_be_used(read: Reads, request: Request) -> bool:
     """Whether something may have been made of a place that nobody records the use of."""
     grant = request.places.grant
     if request.places.outlives is None or grant is None:
         return False
-    return _was_filled(request, ledger.slot_at(grant))
+    return _was_filled(request, read.slot_at(grant))
 
 
 def _was_filled(request: Request, slot: Slot) -> bool:
@@ -235,12 +261,12 @@ def _was_filled(request: Request, slot: Slot) -> bool:
     return any(since is None or at >= since for at in known)
 
 
-def _place(ledger: Ledger, kinds: SlotKinds, request: Request, now: datetime) -> Proof | None:
+def _place(read: Reads, kinds: SlotKinds, request: Request, now: datetime) -> Proof | None:
     if request.places.grant is None:
         return None
     if request.removed_at is not None:
         return Proof(evidence=Evidence.SEEN_ABSENT, seen_at=request.removed_at)
-    slot = ledger.slot_at(request.places.grant)
+    slot = read.slot_at(request.places.grant)
     kind = kinds.get(slot.kind)
     if kind is None or slot.seen is None or slot.seen.at < request.updated_at:
         return None

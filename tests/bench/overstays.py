@@ -30,8 +30,11 @@ LIMIT = 1.0
 """Seconds that the 99th of 100 may be late."""
 
 MINUTE, AT_ONCE = timedelta(minutes=1), timedelta(0)
-SPARE = timedelta(seconds=60)
-"""How long after the last ask everybody should have been let in."""
+SPARE = timedelta(seconds=20)
+"""How long after the last ask the first of them begins."""
+
+LASTS = timedelta(seconds=90)
+"""How long each lasts: all were let in for a while before the first one ends."""
 
 WARM = 20
 SLOWER = 2
@@ -157,20 +160,22 @@ def _hear(heard: Overheard, begun: datetime, out: dict[tuple[str, str], datetime
 
 
 def _asked(core: Deployment, over: timedelta) -> Iterator[RequestId]:
-    pace = seconds_of(lambda: [_ask(core, 0, REPORTS, SPARE) for _ in range(WARM)]) / WARM
+    """Ask for what begins at an instant of its own, and so ends at one."""
+    pace = seconds_of(lambda: [_ask(core, 0, REPORTS, utc_now()) for _ in range(WARM)]) / WARM
     first = utc_now() + timedelta(seconds=ENDS * pace) * SLOWER + SPARE
     for number in range(ENDS):
-        until = first + over * number / ENDS
-        yield _ask(core, number, f"group-{number // USERS}", until - utc_now())
+        yield _ask(core, number, f"group-{number // USERS}", first + over * number / ENDS)
 
 
-def _ask(core: Deployment, number: int, what: str, duration: timedelta) -> RequestId:
+def _ask(core: Deployment, number: int, what: str, start: datetime) -> RequestId:
+    now = utc_now()
     return core.broker.request(
         caller(f"user-{number % USERS:02}"),
         EntitlementId(what),
-        duration=duration,
+        duration=LASTS,
         justification="A trial",
-        now=utc_now(),
+        now=now,
+        start=start if start > now else None,
     ).id
 
 

@@ -9,6 +9,7 @@ second, each with a burst of half as many again
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import timedelta
 
 from jitcloud.errors import CloudRefused, Throttled
@@ -100,9 +101,7 @@ class Pages:
             organizations.exceptions.ParentNotFoundException,
             organizations.exceptions.TargetNotFoundException,
         )
-        with translated(f"organizations:{operation}", denied=DENIED):
-            try:
-                page: Told = call(**params)
-            except gone as exc:
-                raise LookupError(params) from exc
-        return page
+        with translated(f"organizations:{operation}", denied=DENIED), suppress(*gone):
+            page: Told = call(**params)
+            return page
+        raise LookupError(params)
