@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from jitcloud.errors import Misconfigured
 from jitcloud.freezes import Freezes
 from jitcloud.model import Entitlement, Presented
 from jitcloud.ports import (
+    Anchors,
     Answers,
     Clock,
     Directory,
@@ -24,7 +25,6 @@ from jitcloud.ports import (
     Journal,
     Mechanism,
     Notifier,
-    Signer,
     SignIns,
     SlotKind,
     Store,
@@ -36,6 +36,8 @@ from jitcloud.publishing import Subscription
 from jitcloud.settings import FILE, AwsSettings, Settings, TicketSettings
 
 if TYPE_CHECKING:
+    from jitcloud.anchoring import Anchoring
+    from jitcloud.audit.note import NoteSigner
     from jitcloud.sign_ins import SignInBook
     from jitcloud.signers.kms import KmsSigner
     from jitcloud.signing_in.client_settings import ApiSettings
@@ -227,7 +229,7 @@ def notifier_of(settings: Settings, folder: Path, clock: Clock) -> Notifier | No
 
 def signer_of(
     settings: Settings, folder: Path, clock: Clock, *, signs: bool = True
-) -> tuple[Signer | None, Verifier]:
+) -> tuple[NoteSigner | None, Verifier]:
     """Who signs decisions, and whose signatures count.
 
     A key in a file is read at once; of one that KMS keeps, the public half is fetched when it is
@@ -350,6 +352,58 @@ def journal_of(settings: Settings, folder: Path) -> Journal | None:
         settings.journal.prefix,
         region=None if aws is None else aws.region,
         endpoint_url=None if aws is None else aws.endpoint_url,
+    )
+
+
+def anchors_of(settings: Settings, folder: Path) -> Anchors | None:
+    """Where checkpoints of the record are kept, if anywhere; opens nothing yet."""
+    found = settings.anchors
+    if found is None:
+        return None
+    if found.path is not None:
+        from jitcloud.anchors.file import FileAnchors  # noqa: PLC0415 - most need none
+
+        return FileAnchors(folder / found.path)
+    try:
+        from jitcloud.anchors.s3 import S3Anchors  # noqa: PLC0415 - it loads an SDK
+    except ModuleNotFoundError as exc:
+        raise Misconfigured("S3 needs the AWS SDK: pip install 'jitcloud[aws]'.") from exc
+    aws = settings.aws
+    return S3Anchors(
+        found.bucket or "",
+        found.prefix,
+        lock="COMPLIANCE" if found.lock == "compliance" else "GOVERNANCE",
+        retention=timedelta(days=found.retain_days),
+        region=found.region or (None if aws is None else aws.region),
+        profile=None if aws is None else aws.profile,
+        endpoint_url=found.endpoint_url,
+    )
+
+
+def anchors_at(path: Path) -> Anchors:
+    """Checkpoints in a file, or in a folder that they were copied to."""
+    from jitcloud.anchors.file import FileAnchors  # noqa: PLC0415 - most need none
+
+    return FileAnchors(path)
+
+
+def anchoring_of(
+    settings: Settings, folder: Path, store: Store, signs: NoteSigner | None, clock: Clock
+) -> Anchoring | None:
+    """Who writes checkpoints, if anybody does: only who signs can. Raises ``Misconfigured``."""
+    anchors = None if signs is None else anchors_of(settings, folder)
+    if anchors is None or settings.anchors is None or signs is None:
+        return None
+    from jitcloud.anchoring import Anchoring  # noqa: PLC0415 - most need none
+
+    return Anchoring(
+        store=store,
+        anchors=anchors,
+        signer=signs,
+        keys=lambda: trusted_keys(settings, folder).known,
+        origin=settings.anchors.origin,
+        every=settings.anchors.every,
+        clock=clock,
     )
 
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Self
 
 from jitcloud import looking
 from jitcloud.adapters import (
+    anchoring_of,
+    anchors_of,
     clouds,
     directory_of,
     freezes_of,
@@ -33,6 +35,7 @@ from jitcloud.asking import Patience
 from jitcloud.audit.public_keys import PublicKey, TrustedKeys
 from jitcloud.broker import Broker
 from jitcloud.catalog import Catalog
+from jitcloud.checkpointing import WITHIN, Checkpointing
 from jitcloud.converge import Converger
 from jitcloud.directories.unreadable import Unreadable
 from jitcloud.errors import Misconfigured
@@ -44,7 +47,7 @@ from jitcloud.model import Credentials
 from jitcloud.outbox import Outbox
 from jitcloud.policy import Policy
 from jitcloud.policy.folder import PolicyFolder
-from jitcloud.ports import Clock, Directory, Identities, Store, Verifier
+from jitcloud.ports import Anchors, Clock, Directory, Identities, Store, Verifier
 from jitcloud.publish_settings import channels_to_end
 from jitcloud.reconcile import Reconciler
 from jitcloud.settings import FILE, Settings, read_settings, read_to_end
@@ -56,6 +59,8 @@ from jitcloud.text import did_you_mean, quoted
 
 if TYPE_CHECKING:
     import boto3
+
+    from jitcloud.anchoring import Anchored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +78,8 @@ class Deployment:
     """Which passes it on to other programs; None where there are none."""
     book: SignInBook | None = None
     """What tokens have said of people; None where nothing of it is kept."""
+    checkpointing: Checkpointing | None = None
+    """Who writes checkpoints of the record; None where none are kept, or nothing is signed."""
     advances: bool = True
     """Whether whoever decides here also drives clouds; else others do, woken by the record."""
     broken: str = ""
@@ -98,14 +105,21 @@ class Deployment:
 
     def sweep(self) -> Swept:
         """Do whatever is due: lapses, starts, deadlines, retries, messages."""
-        return sweep(self.advance, telling=self.telling, outbox=self.outbox)
+        return sweep(
+            self.advance,
+            telling=self.telling,
+            outbox=self.outbox,
+            anchoring=self.checkpointing,
+        )
 
     def sweep_once(self) -> Swept:
-        """Sweep, and wait until what other programs are passed has been, or time has run out."""
+        """Sweep, and wait until what goes on beside it is over, or time has run out."""
         swept = self.sweep()
-        if self.outbox is None:
-            return swept
-        return replace(swept, troubles=(*swept.troubles, *self.outbox.finish().troubles))
+        if self.outbox is not None:
+            swept = replace(swept, troubles=(*swept.troubles, *self.outbox.finish().troubles))
+        if self.checkpointing is not None:
+            swept = replace(swept, troubles=(*swept.troubles, *self.checkpointing.finish()))
+        return swept
 
     def sweep_for(
         self,
@@ -122,9 +136,23 @@ class Deployment:
             pause,
             telling=self.telling,
             outbox=self.outbox,
+            anchoring=self.checkpointing,
             stopped=stopped,
             tell=tell,
         )
+
+    def checkpoint(self) -> tuple[Anchored, ...]:
+        """Write a checkpoint of the record, or several where much is new; return each.
+
+        Raises ``Misconfigured`` where none are kept or nothing is signed, and ``Conflict`` where
+        another process has written one meanwhile.
+        """
+        if self.checkpointing is None:
+            raise Misconfigured(
+                self.broken
+                or f"No checkpoints are kept: say where in {FILE}, by path or bucket in [anchors]."
+            )
+        return self.checkpointing.write(self.clock() + WITHIN)
 
     def reconciler(
         self,
@@ -161,6 +189,8 @@ class Deployment:
         """Let go of the record."""
         if self.outbox is not None:
             self.outbox.close()
+        if self.checkpointing is not None:
+            self.checkpointing.close()
         self.ledger.store.close()
         if self.book is not None:
             self.book.kept.close()
@@ -200,6 +230,7 @@ def load(
     store = store_of(settings, folder)
     people_hear = () if notifier is None else (CHANNEL,)
     subscriptions = publishers_of(settings, folder, clock)
+    anchoring = anchoring_of(settings, folder, store, signer, clock)
     channels = (*people_hear, *(each.channel for each in subscriptions))
     ledger = Ledger(store, signer, verifier, channels)
     folder_of_rules = PolicyFolder(folder / settings.policy.folder, tuple(catalog), by_file)
@@ -229,6 +260,7 @@ def load(
         telling=None if notifier is None else Teller(store, directory, notifier, clock),
         outbox=Outbox(store, subscriptions, clock, people_hear) if channels else None,
         book=book,
+        checkpointing=None if anchoring is None else Checkpointing(anchoring),
         advances=ask is None,
     )
 
@@ -302,6 +334,16 @@ def open_record(file: Path) -> tuple[Store, Verifier]:
     settings = read_settings(file / FILE if file.is_dir() else file)
     folder = file if file.is_dir() else file.parent
     return store_of(settings, folder), trusted_keys(settings, folder)
+
+
+def open_anchors(file: Path) -> tuple[Anchors | None, tuple[PublicKey, ...]]:
+    """Return where checkpoints are kept, if anywhere, and whose signatures count.
+
+    Raises ``Misconfigured``.
+    """
+    settings = read_settings(file / FILE if file.is_dir() else file)
+    folder = file if file.is_dir() else file.parent
+    return anchors_of(settings, folder), trusted_keys(settings, folder).known
 
 
 def public_key(file: Path, clock: Clock) -> tuple[PublicKey, Path]:

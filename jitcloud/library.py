@@ -38,6 +38,8 @@ from jitcloud.text import parse_request_id
 if TYPE_CHECKING:
     import boto3
 
+    from jitcloud.anchoring import Anchored
+
 POLL = 0.5
 """Seconds between two looks at a request that is waited for."""
 
@@ -100,6 +102,14 @@ class Jitcloud:
     def sweep(self) -> Swept:
         """Do whatever is due: lapses, starts, deadlines, retries. Call it often."""
         return self.deployment.sweep_once()
+
+    def checkpoint(self) -> tuple[Anchored, ...]:
+        """Write a checkpoint of the record to where ``[anchors]`` keeps them; sweeps do so, too.
+
+        Raises ``Misconfigured`` where none are kept, ``Tampered`` where the last one does not
+        hold, and ``Conflict`` where another process has written one meanwhile.
+        """
+        return self.deployment.checkpoint()
 
     def sweep_for(
         self,

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from jitcloud import overdue
+from jitcloud import last_checkpoint, overdue
 from jitcloud.model import Request, Slot, SlotKey, State
 from jitcloud.ports import Store
 from jitcloud.slots import LAST_RETRY
@@ -45,6 +45,8 @@ class Metrics:
     """How many ended grants have an empty place, and sessions that may live on."""
     since_reconcile: timedelta | None
     """How long ago the last reconcile began that was finished; None where none was."""
+    since_checkpoint: timedelta | None
+    """How long ago the record was read for the last checkpoint; None where there is none."""
     held: bool
     """Whether nothing is activated before a reconcile, because the record was restored."""
     backlog: timedelta
@@ -60,6 +62,7 @@ def snapshot(store: Store, now: datetime) -> Metrics:
         seen.count(state, _in(store, state, seen))
     controls = store.controls()
     reconciled_at = None if controls is None else controls.reconciled_at
+    anchored_at = last_checkpoint.last_at(store)
     backlog = store.due(now, 1)
     places = list(_slots(store, seen.places, now))
     return Metrics(
@@ -70,6 +73,7 @@ def snapshot(store: Store, now: datetime) -> Metrics:
         most_attempts=max((slot.attempts for slot in places), default=0),
         exposed=seen.exposed,
         since_reconcile=None if reconciled_at is None else now - reconciled_at,
+        since_checkpoint=None if anchored_at is None else now - anchored_at,
         held=controls is not None and controls.restored_at is not None,
         backlog=now - backlog[0].wake_at if backlog else timedelta(0),
         complete=seen.complete,
@@ -194,6 +198,12 @@ def _families(metrics: Metrics) -> Iterator[_Family]:
         ),
     ):
         yield name, told, [("", value)]
+    if metrics.since_checkpoint is not None:
+        yield (
+            "jitcloud_checkpoint_age_seconds",
+            "Time since the record was read for the last checkpoint; left out where there is none.",
+            [("", _seconds(metrics.since_checkpoint))],
+        )
 
 
 def _seconds(duration: timedelta) -> str:

@@ -119,6 +119,8 @@ def check(settings: Settings) -> None:
         wrong.append("trial.unsafe_act_as_anyone: this is no trial; take it out.")
     if settings.journal is not None and settings.journal.path is not None:
         wrong.append("journal: functions have no disk; name a bucket instead of a path.")
+    if settings.anchors is not None and settings.anchors.path is not None:
+        wrong.append("anchors: functions have no disk; name a bucket instead of a path.")
     wrong += [
         f"{name}: whoever may read a layer reads all of it; name a variable instead."
         for name in _secret_files(settings, "")

@@ -348,7 +348,7 @@ class Anchors(Protocol):
     def append(self, start: int, line: bytes, now: datetime) -> None:
         """Write, durably, the checkpoint that begins at this leaf, after all that are there.
 
-        Raises ``Conflict`` where one begins there already, or later, and ``Unavailable``.
+        Raises ``Conflict`` where one begins there already, and ``Unavailable``.
         """
         ...
 

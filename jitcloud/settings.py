@@ -40,6 +40,7 @@ _SENDER = re.compile(
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")  # S3 user guide, naming rules
 _TABLE = re.compile(r"[A-Za-z0-9_.-]{3,255}")  # botocore's model of DynamoDB
 _REGION = re.compile(r"[a-z]{2,4}(?:-[a-z]{2,16}){1,3}-[0-9]{1,2}")
+_ORIGIN = re.compile(r"[!-*,-~]{1,200}")  # of a key's name, https://c2sp.org/signed-note
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _EXTERNAL_ID = re.compile(r"[\w+=,.@:/-]{2,1224}", re.ASCII)  # botocore's model of AssumeRole
 _EMAIL = re.compile(r"[!-9;-~]{1,200}@[!-9;-~]{1,200}")  # in Basic credentials a colon ends it
@@ -140,6 +141,18 @@ def _bucket(name: str | None) -> str | None:
     return name
 
 
+def _origin(name: str) -> str:
+    if _ORIGIN.fullmatch(name) is None:
+        raise ValueError("write a name without spaces and +, such as example.com/jitcloud")
+    return name
+
+
+def _unhurried(every: timedelta) -> timedelta:
+    if every < timedelta(minutes=1):
+        raise ValueError("each one is kept for good; write at least 1m")
+    return every
+
+
 def _digest(text: str | None) -> str | None:
     if text is not None and _SHA256.fullmatch(text) is None:
         raise ValueError("write all 64 digits, as `jitcloud check` shows the text's SHA-256")
@@ -214,6 +227,41 @@ class JournalSettings(_Strict):
         if (self.path is None) == (self.bucket is None):
             raise ValueError("say where the journal is, by path or by bucket")
         return self
+
+
+class AnchorsSettings(_Strict):
+    """Where checkpoints of the record are kept, so that nobody rewrites what they say of it."""
+
+    path: FilePath | None = None
+    """A file that is only ever appended to."""
+    bucket: Annotated[str | None, AfterValidator(_bucket)] = None
+    """A bucket of S3 with Object Lock."""
+    prefix: str = ""
+    """What the names of its objects there begin with."""
+    region: Annotated[str | None, AfterValidator(_region)] = None
+    """Where the bucket is. Unless said, where ``[aws]`` says, or the environment."""
+    endpoint_url: Annotated[str | None, AfterValidator(_loopback)] = None
+    """Where an emulator answers for S3."""
+    lock: Literal["governance", "compliance"] = "governance"
+    """Compliance: nobody can delete an object before its time, not even the account's root."""
+    retain_days: Annotated[int, Field(ge=1, le=36_500)] = 366
+    """How long each object is locked."""
+    origin: Annotated[str, AfterValidator(_origin)] = "jitcloud"
+    """What this log is called in all its checkpoints: such as ``example.com/jitcloud``."""
+    every: Annotated[Duration, AfterValidator(_unhurried)] = timedelta(hours=1)
+    """How often a sweep writes one."""
+
+    @model_validator(mode="after")
+    def _in_one_place(self) -> Self:
+        if (self.path is None) == (self.bucket is None):
+            raise ValueError("say where checkpoints are kept, by path or by bucket")
+        if self.path is not None:
+            for key in sorted(self.model_fields_set & _OF_BUCKETS):
+                raise ValueError(f"{key} goes with bucket; add that, or take it out")
+        return self
+
+
+_OF_BUCKETS = {"endpoint_url", "lock", "prefix", "region", "retain_days"}
 
 
 class SigningSettings(_Strict):
@@ -381,6 +429,7 @@ class Settings(_Strict):
     directory: DirectorySettings | None = None
     store: StoreSettings = StoreSettings()
     journal: JournalSettings | None = None
+    anchors: AnchorsSettings | None = None
     signing: SigningSettings = SigningSettings()
     policy: PolicySettings = PolicySettings()
     patience: PatienceSettings = PatienceSettings()

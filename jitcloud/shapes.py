@@ -219,7 +219,7 @@ def of_swept(swept: Swept) -> Table:
 
 def of_metrics(metrics: Metrics) -> Table:
     """What goes on in the deployment."""
-    ago = metrics.since_reconcile
+    ago, anchored = metrics.since_reconcile, metrics.since_checkpoint
     return {
         "requests": {str(state): count for state, count in metrics.requests.items()},
         "overdue": metrics.overdue,
@@ -228,6 +228,7 @@ def of_metrics(metrics: Metrics) -> Table:
         "most_attempts": metrics.most_attempts,
         "exposed": metrics.exposed,
         "since_reconcile": None if ago is None else _seconds(ago),
+        "since_checkpoint": None if anchored is None else _seconds(anchored),
         "held": metrics.held,
         "backlog": _seconds(metrics.backlog),
         "complete": metrics.complete,

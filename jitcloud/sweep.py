@@ -61,12 +61,25 @@ class Telling(Protocol):
         ...
 
 
-def sweep(
+class Beside(Protocol):
+    """Something that goes on beside a sweep, in a thread of its own: it keeps no end waiting."""
+
+    def start(self) -> None:
+        """Begin it, if it is due and not under way. Raises ``JitError``."""
+        ...
+
+    def troubles(self) -> tuple[tuple[str, str], ...]:
+        """Return what could not be done and was not told before."""
+        ...
+
+
+def sweep(  # noqa: PLR0913, PLR0917 - what is swept, and all that goes on beside it
     advance: Advance,
     limit: int = BATCH,
     telling: Telling | None = None,
     stopped: Callable[[], bool] = never,
     outbox: Outbox | None = None,
+    anchoring: Beside | None = None,
 ) -> Swept:
     """Wake everything that is due, each isolated from the next one's failure.
 
@@ -89,7 +102,9 @@ def sweep(
         troubles += woken(advance, item, later, known.get(item.id))
     troubles += _rest(advance, later, stopped)
     if outbox is not None and not stopped():
-        troubles += _begun(outbox)
+        troubles += _begun("publish", outbox)
+    if anchoring is not None and not stopped():
+        troubles += _begun("anchors", anchoring)
     if telling is not None:
         troubles += _tell(telling, advance, stopped)
     return Swept(woken=count, troubles=tuple(troubles), more=len(due) == limit or count < len(due))
@@ -137,13 +152,13 @@ def _ends(
         yield from woken(advance, item, [])
 
 
-def _begun(outbox: Outbox) -> Iterator[tuple[str, str]]:
-    """Have it pass on what is due, and yield what could not be since it was asked last."""
+def _begun(name: str, beside: Beside) -> Iterator[tuple[str, str]]:
+    """Have it begin what is due, and yield what could not be done since it was asked last."""
     try:
-        outbox.start()
+        beside.start()
     except JitError as exc:
-        yield "publish", str(exc)
-    yield from outbox.troubles()
+        yield name, str(exc)
+    yield from beside.troubles()
 
 
 def _tell(

@@ -12,7 +12,7 @@ from datetime import timedelta
 from jitcloud.advance import Advance
 from jitcloud.errors import JitError
 from jitcloud.outbox import Outbox
-from jitcloud.sweep import MOST, Swept, Telling, never, sweep
+from jitcloud.sweep import MOST, Beside, Swept, Telling, never, sweep
 
 NAP, SHORTEST_NAP = timedelta(seconds=1), timedelta(milliseconds=50)
 """How long it waits at the most, and at least, before it looks again what is due.
@@ -30,6 +30,7 @@ def sweep_for(  # noqa: PLR0913 - keyword-only beyond the three that it takes
     *,
     telling: Telling | None = None,
     outbox: Outbox | None = None,
+    anchoring: Beside | None = None,
     stopped: Callable[[], bool] = never,
     tell: Callable[[Swept], None] | None = None,
 ) -> Swept:
@@ -45,7 +46,7 @@ def sweep_for(  # noqa: PLR0913 - keyword-only beyond the three that it takes
     woken, more = 0, False
     troubles: dict[str, str] = {}
     for _ in range(duration // SHORTEST_NAP + 2):
-        swept, nap = _swept(advance, telling, outbox, stopped)
+        swept, nap = _swept(advance, telling, outbox, anchoring, stopped)
         woken, more = woken + swept.woken, swept.more
         troubles |= swept.troubles
         if tell is not None:
@@ -63,12 +64,13 @@ def _swept(
     advance: Advance,
     telling: Telling | None,
     outbox: Outbox | None,
+    anchoring: Beside | None,
     stopped: Callable[[], bool],
 ) -> tuple[Swept, timedelta]:
     """Sweep, and say how long it is until something is due again."""
     store, clock = advance.ledger.store, advance.converger.clock
     try:
-        swept = sweep(advance, telling=telling, stopped=stopped, outbox=outbox)
+        swept = sweep(advance, telling=telling, stopped=stopped, outbox=outbox, anchoring=anchoring)
         soon = clock() + NAP
         marks = () if telling is None and outbox is None else store.due_marks(soon, 1)
         if outbox is not None:

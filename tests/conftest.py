@@ -18,6 +18,7 @@ from tests.world import World
 # any test imports one.
 for port in (
     "answers",
+    "anchors",
     "directories",
     "journals",
     "notifiers",

@@ -9,16 +9,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import rfc8785
 
 from jitcloud import codec, controls, lifecycle
 from jitcloud.audit import chain, unsigned
-from jitcloud.audit.verify import Finding, Report
+from jitcloud.audit.verify import Finding, Report, against, damage, gone
 from jitcloud.errors import Tampered
 from jitcloud.model import CONTROLS, Digest, Prolonged, Request, RequestId, Sealed
 from jitcloud.ports import Store, Verifier
+
+if TYPE_CHECKING:  # as in verify
+    from jitcloud.audit.log import Log
 
 LONGEST = 8 * 1024 * 1024
 """Of a line, in bytes: several times what any event can have."""
@@ -62,9 +65,15 @@ def bounded_lines(file: BinaryIO) -> Iterator[bytes]:
         yield line
 
 
-def verify_export(lines: Iterable[bytes], verifier: Verifier) -> Report:
-    """Verify an export without the record: hashes, signatures, order, and the rules of a life."""
-    reading = _Reading(verifier)
+def verify_export(
+    lines: Iterable[bytes], verifier: Verifier, log: Log | None = None, *, is_whole: bool = True
+) -> Report:
+    """Verify an export without the record: hashes, signatures, order, and the rules of a life.
+
+    With a ``log`` of checkpoints also that all is in it that was there at each of them; if not
+    ``is_whole``, of those requests alone that are in it.
+    """
+    reading = _Reading(verifier, log, is_whole)
     for number, line in enumerate(lines, start=1):
         if line.strip():
             reading.take(number, line)
@@ -76,6 +85,8 @@ class _Reading:
     """An export on its way through: one request's trail is held at a time."""
 
     verifier: Verifier
+    log: Log | None
+    is_whole: bool
     trail: list[Sealed] = field(default_factory=list)
     closed: set[RequestId] = field(default_factory=set)
     findings: list[Finding] = field(default_factory=list)
@@ -100,13 +111,21 @@ class _Reading:
         self._finish()
         for request, line, what in self.prolonged:
             self._prove(request, line, what)
+        if self.log is not None:
+            self.findings += [*damage(self.log), *(gone(self.log) if self.is_whole else ())]
         return Report(
             requests=len(self.closed - {CONTROLS}),
             events=self.events,
             signed=self.signed,
             findings=tuple(self.findings),
-            unseen=UNSEEN,
+            unseen=self._unseen(),
         )
+
+    def _unseen(self) -> tuple[str, ...]:
+        if self.log is None:
+            return UNSEEN
+        left_out = () if self.is_whole else ("Requests that were left out whole.",)
+        return (*left_out, *self.log.unseen(), UNSEEN[1])
 
     def _finish(self) -> None:
         if not self.trail:
@@ -116,6 +135,8 @@ class _Reading:
         if name in self.closed:
             message = "Its events do not stand together: some came earlier in the file."
             self.findings.append(Finding(where=name, message=message))
+        if self.log is not None:
+            self.findings += against(self.log, name, trail)
         self.closed.add(name)
         try:
             if name == CONTROLS:

@@ -72,6 +72,11 @@ class TrustedKeys:
         if not self._holds(signature.key, signature.value, message):
             raise Tampered("its signature does not fit its text.")
 
+    @property
+    def known(self) -> tuple[PublicKey, ...]:
+        """The keys that are at hand; of one that would have to be fetched, only once it was."""
+        return tuple(self._keys.values())
+
     def _knows(self, name: str) -> bool:
         if name not in self._keys and self._also is not None and name.startswith(_P256):
             found = self._also()

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import chain as chain_of
+from typing import TYPE_CHECKING
 
 from jitcloud import lifecycle
 from jitcloud.audit import chain, unsigned
 from jitcloud.errors import NotFound, Tampered
 from jitcloud.model import CONTROLS, Controls, Prolonged, Request, RequestId, Sealed
 from jitcloud.ports import Store, Verifier
+
+if TYPE_CHECKING:  # whoever verifies without a log need not load what reads one
+    from jitcloud.audit.log import Log
 
 PAGE = 500
 """How many ids are asked of the store at a time."""
@@ -62,9 +67,14 @@ def verify_all(
     verifier: Verifier,
     now: datetime,
     progress: Callable[[int], None] | None = None,
+    log: Log | None = None,
 ) -> Report:
-    """Verify the whole record; ``progress`` hears how many requests have been read."""
-    report = verify_these(store, all_ids(store), verifier, now, progress)
+    """Verify the whole record; ``progress`` hears how many requests have been read.
+
+    With a ``log`` of checkpoints also that all is there still that was there at each of them.
+    """
+    ids = chain_of(all_ids(store), () if log is None else _unlisted(store, log))
+    report = verify_these(store, ids, verifier, now, progress, log)
     trail: tuple[Sealed, ...] = ()
     try:
         trail = store.control_events()
@@ -72,14 +82,44 @@ def verify_all(
         wrong = _set_back(report, known)
     except Tampered as exc:
         wrong = str(exc)
-    if wrong:
-        finding = Finding(where=CONTROLS, message=wrong)
-        report = replace(report, findings=(*report.findings, finding))
+    findings = [Finding(where=CONTROLS, message=wrong)] if wrong else []
+    if log is not None:
+        findings += [*against(log, CONTROLS, trail), *gone(log)]
     return replace(
         report,
         events=report.events + len(trail),
         signed=report.signed + sum(line.signature is not None for line in trail),
+        findings=(*report.findings, *findings),
+        unseen=report.unseen if log is None else log.unseen(),
     )
+
+
+def _unlisted(store: Store, log: Log) -> Iterator[RequestId]:
+    """Name what checkpoints hold and no list did, though it is there: lists may be behind."""
+    for name, _ in list(log.gone()):
+        try:
+            is_there = name != CONTROLS and store.request(name) is not None
+        except Tampered:
+            is_there = True
+        if is_there:
+            yield name
+
+
+def against(log: Log, name: RequestId, trail: Sequence[Sealed]) -> Iterator[Finding]:
+    """Hold a trail to what checkpoints say of it."""
+    wrong = log.missing(name, trail) or log.smuggled(name, trail)
+    if wrong:
+        yield Finding(where=name, message=wrong)
+
+
+def gone(log: Log) -> Iterator[Finding]:
+    """Name the trails that checkpoints hold and nobody has met."""
+    yield from (Finding(where=name, message=message) for name, message in log.gone())
+
+
+def damage(log: Log) -> Iterator[Finding]:
+    """Say what is wrong with the checkpoints themselves."""
+    yield from (Finding(where=where, message=message) for where, message in log.findings)
 
 
 def _set_back(report: Report, known: Controls | None) -> str:
@@ -92,15 +132,19 @@ def _set_back(report: Report, known: Controls | None) -> str:
     )
 
 
-def verify_these(
+def verify_these(  # noqa: PLR0913, PLR0917 - what is read, and what it is held to
     store: Store,
     ids: Iterable[RequestId],
     verifier: Verifier,
     now: datetime,
     progress: Callable[[int], None] | None = None,
+    log: Log | None = None,
 ) -> Report:
-    """Verify the named requests. What is wrong with one keeps no other from being verified."""
-    findings: list[Finding] = []
+    """Verify the named requests. What is wrong with one keeps no other from being verified.
+
+    With a ``log`` of checkpoints also that all of them is there still; not that of others.
+    """
+    findings = [] if log is None else list(damage(log))
     requests = events = signed = policy = 0
     for name in ids:
         requests += 1
@@ -112,6 +156,8 @@ def verify_these(
         else:
             findings += [Finding(where=name, message=m) for m in _neglected(store, request, now)]
             policy = max(policy, 0 if request.policy is None else request.policy.number)
+        if log is not None:
+            findings += against(log, name, trail)
         events += len(trail)
         signed += sum(line.signature is not None for line in trail)
         if progress is not None:
@@ -122,6 +168,7 @@ def verify_these(
         signed=signed,
         findings=tuple(findings),
         policy=policy,
+        unseen=UNSEEN if log is None else log.unseen(),
     )
 
 

@@ -16,6 +16,7 @@ from jitcloud.cli import (
     auditing,
     braking,
     checking,
+    checkpoints,
     doctoring,
     exits,
     infra,
@@ -156,6 +157,7 @@ def _made() -> typer.Typer:
     audit.command("show", context_settings=_HELP)(auditing.show)
     audit.command("verify", context_settings=_HELP)(auditing.verify)
     audit.command("export", context_settings=_HELP)(auditing.export)
+    audit.command("checkpoint", context_settings=_HELP)(checkpoints.checkpoint)
     audit.command("public-key", context_settings=_HELP)(auditing.public_key)
     app.add_typer(audit, name="audit", rich_help_panel=runs, context_settings=_HELP)
     brakes = braking.commands(_HELP)

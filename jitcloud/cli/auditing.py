@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jitcloud import shapes
-from jitcloud.cli import say, story, trails
+from jitcloud.cli import checkpoints, say, story, trails
 from jitcloud.cli.exits import ExitCode
 from jitcloud.cli.options import RequestArgument
 from jitcloud.cli.program import Program, program_of
@@ -22,8 +22,9 @@ from jitcloud.model import CONTROLS, Prolonged, RequestId
 from jitcloud.text import parse_request_id, printable
 
 if TYPE_CHECKING:  # what --help need not load
+    from jitcloud.audit.public_keys import TrustedKeys
     from jitcloud.audit.verify import Report
-    from jitcloud.ports import Store, Verifier
+    from jitcloud.ports import Store
 
 OptionalRequest = Annotated[
     str | None,
@@ -72,7 +73,7 @@ def _shape(trail: Trail) -> dict[str, object]:
     }
 
 
-def verify(
+def verify(  # noqa: PLR0913, PLR0917 - the options of a command
     context: typer.Context,
     request: OptionalRequest = None,
     file: Annotated[
@@ -91,15 +92,29 @@ def verify(
             show_default=False,
         ),
     ] = None,
+    anchors: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="Hold it to the checkpoints in this file or folder; else to those of [anchors].",
+            show_default=False,
+        ),
+    ] = None,
+    part: Annotated[
+        bool, typer.Option("--part", help="The export is of some requests alone: miss no others.")
+    ] = False,
 ) -> int:
-    """Check hashes, signatures, order and rules; say what was found and what cannot be seen."""
+    """Check hashes, signatures, order and rules; say what was found and what cannot be seen.
+
+    With checkpoints also that all is there still that was there at each of them.
+    """
     program = program_of(context)
-    if file is None and keys is None:
-        report = _verified(program, request)
+    if file is None and keys is None and not part:
+        report = _verified(program, request, anchors)
     elif file is None or keys is None or request is not None:
         raise Invalid("Verify an export with both --file and --keys, and without a request.")
     else:
-        report = _verified_file(file, keys)
+        report = _verified_file(file, keys, anchors, is_whole=not part)
     if program.json:
         say.as_json(shapes.of_report(report))
     else:
@@ -166,29 +181,35 @@ def _name(text: str) -> RequestId:
     return CONTROLS if text == CONTROLS else parse_request_id(text)
 
 
-def _verified(program: Program, request: str | None) -> Report:
+def _verified(program: Program, request: str | None, anchors: Path | None) -> Report:
     from jitcloud.audit.verify import verify_all, verify_these  # noqa: PLC0415 - see __init__
 
-    with program.record() as (store, verifier), _progress() as progress:
+    with (
+        program.record() as (store, verifier),
+        checkpoints.configured_log(program, anchors) as log,
+        _progress() as progress,
+    ):
         if request is None:
-            return verify_all(store, verifier, utc_now(), progress)
-        return verify_these(store, _ids(store, request), verifier, utc_now(), progress)
+            return verify_all(store, verifier, utc_now(), progress, log)
+        return verify_these(store, _ids(store, request), verifier, utc_now(), progress, log)
 
 
-def _verified_file(file: Path, folder: Path) -> Report:
+def _verified_file(file: Path, folder: Path, anchors: Path | None, *, is_whole: bool) -> Report:
     from jitcloud.audit.export import bounded_lines, verify_export  # noqa: PLC0415 - see __init__
 
-    verifier = _believed(folder)
-    if str(file) == "-":
-        return verify_export(bounded_lines(sys.stdin.buffer), verifier)
-    try:
-        with file.open("rb") as opened:
-            return verify_export(bounded_lines(opened), verifier)
-    except OSError as exc:
-        raise Invalid(f"{printable(str(file))} cannot be read: {exc.strerror}.") from exc
+    trusted = _believed(folder)
+    with checkpoints.copied_log(anchors, trusted.known) as log:
+        if str(file) == "-":
+            lines = bounded_lines(sys.stdin.buffer)
+            return verify_export(lines, trusted, log, is_whole=is_whole)
+        try:
+            with file.open("rb") as opened:
+                return verify_export(bounded_lines(opened), trusted, log, is_whole=is_whole)
+        except OSError as exc:
+            raise Invalid(f"{printable(str(file))} cannot be read: {exc.strerror}.") from exc
 
 
-def _believed(folder: Path) -> Verifier:
+def _believed(folder: Path) -> TrustedKeys:
     from jitcloud.audit.public_keys import TrustedKeys, public_keys  # noqa: PLC0415 - see __init__
 
     found = public_keys(folder)

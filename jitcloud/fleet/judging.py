@@ -8,17 +8,21 @@ signed trail proves.
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Set as AbstractSet
 
 from jitcloud import adapters, bundles, config
 from jitcloud.api.judging import ISSUE, JUDGE, Judging
 from jitcloud.clock import utc_now
 from jitcloud.config import Deployment
-from jitcloud.errors import Misconfigured
+from jitcloud.errors import JitError, Misconfigured
 from jitcloud.fleet.environment import folder, secrets, variable
 from jitcloud.model import BROKER
-from jitcloud.observing import logs
+from jitcloud.observing import emf, logs
 from jitcloud.providers.aws.invoke import Invoker
+
+ANCHORS_WITHIN = 10.0
+"""Seconds for which a checkpoint is waited for; one that takes longer goes on at the next call."""
 
 LOOKS_WITHIN = 4.0
 """Seconds for which the judge waits for whoever looks: an ask is decided without that, too."""
@@ -56,6 +60,27 @@ def take_up(deployment: Deployment) -> dict[str, object]:
         bundles.adopt(ledger, judge, BROKER, now, "Named by policy.adopt in jitcloud.toml.")
     known = bundles.current(ledger, judge, BROKER, now)
     return {"policy": known.number}
+
+
+def checkpoint(deployment: Deployment) -> None:
+    """Write a checkpoint of the record, if it is time: only who signs can.
+
+    What goes wrong is told, and raised to nobody: no decision depends on it.
+    """
+    checkpointing = deployment.checkpointing
+    if checkpointing is None:
+        return
+    before, troubles = checkpointing.signed, checkpointing.troubles()
+    try:
+        checkpointing.start()
+        troubles += checkpointing.finish(ANCHORS_WITHIN)
+    except JitError as exc:
+        troubles += (("anchors", str(exc)),)
+    for what, why in troubles:
+        logs.event("trouble", level=logging.WARNING, what=what, why=why)
+    if checkpointing.signed > before:
+        # An alarm counts signatures for which nothing was committed: these are kept elsewhere.
+        emf.write(sys.stdout, utc_now(), emf.signed_events(checkpointing.signed - before))
 
 
 def _judging(deployment: Deployment, commands: AbstractSet[str]) -> Judging:

@@ -92,6 +92,8 @@ class Publishing:
             emf.overdue_age(figures.oldest_overdue),
             emf.overdue_ends(figures.overdue),
         )
+        if figures.since_checkpoint is not None:
+            emf.write(sys.stdout, now, emf.checkpoint_age(figures.since_checkpoint))
 
     def _measured(self, record: Mapping[str, Any]) -> Iterator[emf.Measured]:
         change = record.get("dynamodb")

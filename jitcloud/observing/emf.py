@@ -83,6 +83,11 @@ def leaked(count: int) -> Measured:
     return Measured(name="Leaked", values=(count,))
 
 
+def checkpoint_age(age: timedelta) -> Measured:
+    """How long ago the record was read for the last checkpoint of it."""
+    return Measured(name="CheckpointAge", values=(age,))
+
+
 def signed_events(count: int) -> Measured:
     """How many signed events were committed: no more signatures should have been made."""
     return Measured(name="SignedEvents", values=(count,))

@@ -203,6 +203,11 @@ def _translated(name: str) -> Iterator[None]:
             f"{name} cannot be opened for writing ({exc}): "
             "see that it and its folder are there, and that this user may write to both."
         ) from exc
+    except UnicodeDecodeError as exc:
+        raise Tampered(
+            f"{name} holds text that is not UTF-8, as nothing here writes it: see `jitcloud audit"
+            " verify`."
+        ) from exc
     except apsw.ConstraintError as exc:
         # The fences held, so what is in the way is not from us.
         raise Tampered(

@@ -9,6 +9,7 @@ from tests.docs.pages import prose
 from tests.docs.said import is_said, templates
 
 PAGES = (
+    "docs/anchors.md",
     "docs/policy.md",
     "docs/dynamodb.md",
     "docs/operations.md",

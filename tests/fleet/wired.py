@@ -92,7 +92,9 @@ class Life:
         return True
 
     def end(self) -> bool:
-        """End it early; return whether that was answered."""
+        """End it early, once it has begun; return whether that was answered."""
+        if self.state() in {"", "scheduled"}:
+            return False
         self.told_at = self.told_at or datetime.now(UTC)
         lead = "caro" if self.person == "ben" else "ben"
         who = self.person if self.ended_by == "give-back" else lead

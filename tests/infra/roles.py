@@ -36,6 +36,18 @@ _JOURNAL = {
     Grant("s3:GetObject", "arn:${AWS::Partition}:s3:::${JournalBucket}/*", "HasJournal"),
     Grant("s3:ListBucket", "arn:${AWS::Partition}:s3:::${JournalBucket}", "HasJournal"),
 }
+_ANCHORS = {
+    Grant(
+        "s3:PutObject",
+        "arn:${AWS::Partition}:s3:::${AnchorsBucket}/*",
+        "HasAnchors,s3:if-none-match",
+    ),
+    Grant("s3:GetObjectVersion", "arn:${AWS::Partition}:s3:::${AnchorsBucket}/*", "HasAnchors"),
+    Grant("s3:PutObjectRetention", "arn:${AWS::Partition}:s3:::${AnchorsBucket}/*", "HasAnchors"),
+    Grant("s3:ListBucketVersions", "arn:${AWS::Partition}:s3:::${AnchorsBucket}", "HasAnchors"),
+}
+"""A lock is asked for with the object that it is on, which takes a right of its own; reading a
+version, and listing them, too (API reference of S3, GetObject and ListObjectVersions)."""
 _MARKS = ("mark#notices/*", "mark#publish-*")
 _SECRET = Grant("secretsmanager:GetSecretValue", "SecretArn", "HasSecret")
 
@@ -51,6 +63,7 @@ RIGHTS: Mapping[str, set[Grant]] = {
         _SEARCH,
         Grant("lambda:InvokeFunction", "Look.Arn"),
         _SECRET,
+        *_ANCHORS,
     },
     "Look": set(),
     "Issue": {*_table(PUT, TRAILS, UPDATE, of=(*_MARKS, "request#*")), _VERIFY},
@@ -103,6 +116,7 @@ PATTERNS = {
     "${Table.Arn}/index/*": "the table's indexes are listed in one place, and there is no other",
     "${Table.Arn}/stream/*": "IAM knows streams of a table by their instants alone",
     "arn:${AWS::Partition}:s3:::${JournalBucket}/*": "an object for each place",
+    "arn:${AWS::Partition}:s3:::${AnchorsBucket}/*": "an object for each checkpoint",
 }
 """The only things named by a pattern, and why."""
 

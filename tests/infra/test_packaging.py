@@ -183,6 +183,7 @@ UNFIT = {
     "a trial": ("[aws]", "[trial]\nunsafe_act_as_anyone = true\n[aws]", "trial.unsafe_act_as"),
     "a password": ("[aws]", MAIL, "mail.password_file: whoever may read"),
     "secrets of webhooks": ("[aws]", WEBHOOK, "publish.webhook.secret_file: whoever may read"),
+    "anchors on a disk": ("[aws]", '[anchors]\npath = "x"\n[aws]', "anchors: .* name a bucket"),
     "a journal on a disk": ("[aws]", '[journal]\npath = "x"\n[aws]', "journal: .* name a bucket"),
 }
 

@@ -66,7 +66,7 @@ def statement(each: Mapping[str, Any]) -> Iterator[Grant]:
 
 
 def _keys(each: Mapping[str, Any]) -> list[str]:
-    """Of which items of the table a statement speaks: the only condition there is."""
+    """Of which items of the table a statement speaks, or that it is of new objects alone."""
     match each.get("Condition"):
         case None:
             return []
@@ -74,6 +74,8 @@ def _keys(each: Mapping[str, Any]) -> list[str]:
             assert not more, each
             assert not others, each
             return sorted(patterns)
+        case {"Null": {"s3:if-none-match": "false"}}:
+            return ["s3:if-none-match"]
         case _:
             raise AssertionError(each)
 

@@ -22,6 +22,7 @@ PURE = ["jitcloud.lifecycle", "jitcloud.model", "jitcloud.ports", "jitcloud.slot
 AWS_ADAPTERS = ["jitcloud.providers.aws.deny_document", "jitcloud.providers.aws.sts_session"]
 
 OUTSIDE = (
+    "jitcloud.anchors.s3",
     "jitcloud.api",
     "jitcloud.cli",
     "jitcloud.emulators",
