@@ -102,7 +102,7 @@ class Broker:
         )
         return self.request_all(caller, (entitlement,), wish, now, id_)[0]
 
-    def request_all(
+    def request_all(  # noqa: PLR0913 - keyword-only but for what is asked for
         self,
         caller: Caller,
         entitlements: Sequence[EntitlementId],

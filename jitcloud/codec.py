@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from jitcloud import model
 from jitcloud.errors import Invalid, Tampered
 from jitcloud.model import Controls, Event, Happening, Mark, Request, Signature, Slot
+from jitcloud.text import printable
 
 T = TypeVar("T")
 
@@ -46,12 +47,13 @@ _SNAPSHOTS: dict[str, Request] = {}
 
 def canonical(plain: Any) -> str:  # noqa: ANN401 - plain JSON of any shape
     """Return the RFC 8785 form of plain JSON. Raises ``Invalid`` for what has none."""
-    if _reads_alike(plain):
-        return _SORTED.encode(plain)
     try:
-        return rfc8785.dumps(plain).decode()
-    except rfc8785.CanonicalizationError as exc:
-        raise Invalid(f"This cannot be recorded: {exc}.") from exc
+        text = _SORTED.encode(plain) if _reads_alike(plain) else rfc8785.dumps(plain).decode()
+        text.encode()  # half of a character is no text
+    except (rfc8785.CanonicalizationError, RecursionError, UnicodeEncodeError) as exc:
+        why = printable(str(exc)[:200])
+        raise Invalid(f"This cannot be recorded: {why}.") from exc
+    return text
 
 
 # The standard library's encoder, in C, writes what RFC 8785 asks for, several times as fast,
@@ -80,7 +82,7 @@ def _decode(adapter: TypeAdapter[T], text: str, what: str) -> T:
     try:
         return adapter.validate_json(text)
     except ValidationError as exc:
-        where = ".".join(str(part) for part in exc.errors()[0]["loc"])
+        where = ".".join(printable(str(part)[:64]) for part in exc.errors()[0]["loc"])
         message = f"A stored {what} cannot be read (at {where or 'its beginning'})."
         raise Tampered(message) from exc
 

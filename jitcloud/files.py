@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +14,9 @@ from jitcloud.errors import Misconfigured
 from jitcloud.text import did_you_mean, printable, quoted
 
 MIB = 1024 * 1024
+
+# What tomllib needs for a dotted key grows with the square of its parts.
+_ENDLESS_KEY = re.compile(r"(?<![\w-])(?:[\w-]++[ \t]*+\.[ \t]*+){100}")
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -40,14 +44,16 @@ def read_text(path: Path, *, limit: int = MIB) -> str:
 def read_toml(path: Path, *, limit: int = MIB) -> dict[str, object]:
     """Return the file's tables. Raises ``Misconfigured``."""
     text = read_text(path, limit=limit)
+    without_end = f"{printable(path.name)}: a value is nested too deeply or too long; simplify it."
+    if _ENDLESS_KEY.search(text):
+        raise Misconfigured(without_end)
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as exc:
         message = f"{printable(path.name)}: this is not TOML: {printable(str(exc))}."
         raise Misconfigured(message) from exc
     except (RecursionError, ValueError) as exc:  # nested, or a number with digits, without end
-        message = f"{printable(path.name)}: a value is nested too deeply or too long; simplify it."
-        raise Misconfigured(message) from exc
+        raise Misconfigured(without_end) from exc
 
 
 def parse_table(model: type[M], table: object, where: str, wrong: list[str]) -> M | None:
@@ -70,12 +76,12 @@ def unknown_key(key: str, known: Iterable[str]) -> str:
 
 
 def _complaint(loc: tuple[int | str, ...], kind: str, message: str, model: type[BaseModel]) -> str:
-    key = printable(".".join(str(part) for part in loc)) or "the table"
+    key = ".".join(printable(str(part)[:64]) for part in loc) or "the table"
     match kind:
         case "missing":
             return f"{key} is missing; add it."
         case "extra_forbidden":
-            table = "".join(f"{printable(str(part))}: " for part in loc[:-1])
+            table = "".join(f"{printable(str(part)[:64])}: " for part in loc[:-1])
             return f"{table}{unknown_key(str(loc[-1]), _keys_at(model, loc[:-1]))}"
         case "model_type" | "dict_type":
             return f"{key}: this should be a table of keys and values."

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+
+from pydantic import AwareDatetime, ConfigDict, TypeAdapter
 
 from jitcloud.errors import Conflict
 from jitcloud.model import CONTROLS, Mark
@@ -41,7 +43,7 @@ class Tally:
 class Round:
     """One comparison of all clouds with the record."""
 
-    begun_at: datetime
+    begun_at: AwareDatetime
     terms: str
     """What it was begun with; with anything else another one begins."""
     passed: str = ""
@@ -146,11 +148,16 @@ def _decoded(text: str) -> tuple[Round, datetime] | None:
     """Read what ``_encoded`` wrote; None of anything else: then a round begins anew."""
     try:
         plain = json.loads(text)
-        touched_at = datetime.fromisoformat(plain.pop("touched_at"))
-        plain["begun_at"] = datetime.fromisoformat(plain["begun_at"])
-        for tally in ("done", "here"):
-            plain[tally] = Tally(**plain[tally])
-        plain["troubled"] = tuple(plain["troubled"])
-        return Round(**plain), touched_at
-    except (ValueError, TypeError, KeyError, AttributeError):
+        touched_at = _INSTANT.validate_python(plain.pop("touched_at"))
+        found = _ROUND.validate_python(plain)
+        begun_at = found.begun_at.astimezone(UTC)
+        return replace(found, begun_at=begun_at), touched_at.astimezone(UTC)
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
         return None
+
+
+Round.__pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[attr-defined] # see codec
+Tally.__pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[attr-defined] # see codec
+
+_ROUND: TypeAdapter[Round] = TypeAdapter(Round)
+_INSTANT: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)

@@ -8,7 +8,7 @@ can bring an older one back, as long as that one still counts.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -36,8 +36,11 @@ def encode(signed_in: SignedIn) -> str:
 def decode(text: str) -> SignedIn | None:
     """Read what is kept; None where nobody of ours has written that: it counts for nothing."""
     try:
-        return _SIGNED_IN.validate_json(text)
-    except ValidationError:
+        found = _SIGNED_IN.validate_json(text)
+        if None in {found.at.tzinfo, found.until.tzinfo}:
+            return None  # it is compared before its signature is looked at
+        return replace(found, at=found.at.astimezone(UTC), until=found.until.astimezone(UTC))
+    except (ValidationError, OverflowError):
         return None
 
 

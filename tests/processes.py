@@ -6,5 +6,11 @@ import multiprocessing
 
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(
-    ["pytest", "hypothesis", "jitcloud.config", "tests.aws.killed", "tests.factories"]
+    [
+        "pytest",
+        "hypothesis",
+        "jitcloud.config",
+        "tests.factories",
+        "tests.crashes.lives",
+    ]
 )

@@ -37,7 +37,7 @@ LONG = (
 """What is begun with, so that no worker is left alone with it in the end."""
 
 WAITING = (
-    "tests/aws/test_killed.py",
+    "tests/crashes/test_killed.py",
     "tests/e2e/test_credential_process.py",
     "tests/e2e/test_demo.py::test_everything_is_shown",
 )

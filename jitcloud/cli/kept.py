@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from jitcloud import lifecycle
 from jitcloud.instants import iso
@@ -95,9 +95,12 @@ def _written(credentials: Credentials) -> str:
 
 def _read(text: str) -> Credentials:
     table = json.loads(text)
+    expires_at = datetime.fromisoformat(table["expires_at"])
+    if expires_at.tzinfo is None:
+        raise ValueError("an instant without its zone")
     return Credentials(
         access_key_id=str(table["access_key_id"]),
         secret_access_key=str(table["secret_access_key"]),
         session_token=str(table["session_token"]),
-        expires_at=datetime.fromisoformat(table["expires_at"]),
+        expires_at=expires_at.astimezone(UTC),
     )

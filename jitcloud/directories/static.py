@@ -172,7 +172,7 @@ def _named(
         entries = {}
     found: dict[str, T] = {}
     for name, table in entries.items():
-        where = f"{key}.{printable(name)}"
+        where = f"{key}.{printable(name[:200])}"
         try:
             one_line(name, "name", limit=200)
         except Invalid as exc:

@@ -72,16 +72,22 @@ def secrets() -> None:
         ) from None
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict) or not all(
-        _VARIABLE.fullmatch(name) and isinstance(held, str) for name, held in found.items()
+        _VARIABLE.fullmatch(name) and isinstance(held, str) and _can_be_held(held)
+        for name, held in found.items()
     ):
         raise Misconfigured(
             "The secret that JITCLOUD_SECRETS names is not understood: write JSON there, names of"
             ' variables in capitals and what each holds, such as {"JIRA_TOKEN": "…"}.'
         )
     os.environ.update(found)
+
+
+def _can_be_held(text: str) -> bool:
+    """Whether a variable can hold it: no NUL, and no half of a character."""
+    return "\0" not in text and not any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def give_up(context: Context, spare: timedelta) -> datetime:

@@ -95,7 +95,7 @@ def _urls(name: str) -> dict[str, str]:
     """Read a variable that names a queue for each cloud, as JSON."""
     try:
         said = json.loads(variable(name))
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise Misconfigured(f"{name} is no JSON; infra/template.yaml writes it.") from exc
     if not isinstance(said, dict) or not all(isinstance(url, str) for url in said.values()):
         raise Misconfigured(f'{name} names a queue for each cloud, such as {{"aws": "https://…"}}.')

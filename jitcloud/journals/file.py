@@ -104,6 +104,8 @@ class FileJournal:
             return None
         try:
             said = json.loads(text)
+        except RecursionError as exc:
+            raise self._damaged(number) from exc
         except ValueError as exc:
             if len(line) <= LONGEST and _BEGINNING.startswith(text[: len(_BEGINNING)]):
                 return None

@@ -29,8 +29,10 @@ def place(said: object) -> tuple[Place, datetime | None]:
     """
     match said:
         case {"at": str(at), "key": str(key), "kind": str(kind), "where": dict(where), **more}:
-            found = Place(key=SlotKey(key), kind=kind, where=where)
             noted_at = _instant(at)
+            if not _is_text(key):
+                raise Invalid("This is no key that a journal has written down.")
+            found = Place(key=SlotKey(key), kind=kind, where=where)
             return found, None if more.get("empty") is True else noted_at
         case _:
             raise Invalid("This is no place that a journal has written down.")
@@ -38,6 +40,18 @@ def place(said: object) -> tuple[Place, datetime | None]:
 
 def _instant(at: str) -> datetime:
     try:
-        return datetime.fromisoformat(at).astimezone(UTC)
+        found = datetime.fromisoformat(at)
+        noted_at = found.astimezone(UTC)
     except (ValueError, OverflowError) as exc:
         raise Invalid("This is no instant that a journal has written down.") from exc
+    if found.tzinfo is None:
+        raise Invalid("This is no instant that a journal has written down, without its zone.")
+    return noted_at
+
+
+def _is_text(key: str) -> bool:
+    """Whether it holds no half of a character, which JSON can write and nothing else."""
+    try:
+        return bool(key.encode())
+    except UnicodeEncodeError:
+        return False

@@ -22,6 +22,9 @@ from jitcloud.text import code_point, is_unsafe, printable
 GUARDRAILS = "jitcloud/guardrails.cedar"
 SCHEMA = "jitcloud/schema.cedarschema"
 
+_MOST_SAID = 600
+"""Characters of what Cedar says that are shown: it may repeat a whole rule."""
+
 # Cedar's parser recurses, and a deep enough rule would crash the process (cedarpy 4.12.2: about
 # 600 brackets, 4000 operators on an 8 MiB stack; 80 and 200 on 1 MiB). People need a dozen.
 _DEEPEST = 40
@@ -180,7 +183,7 @@ def parse(file: str, text: str) -> tuple[tuple[Rule, ...], tuple[Finding, ...]]:
         for name in nodes.templates
     ]
     wrong += [
-        rules[_number(error.policy_id)].finding(f"{printable(_ABOUT_RULE.sub('', error.error))}.")
+        rules[_number(error.policy_id)].finding(f"{_shown(_ABOUT_RULE.sub('', error.error))}.")
         for error in cedarpy.validate_policies(text, schema()).errors
     ]
     return tuple(rules), tuple(wrong)
@@ -247,7 +250,11 @@ def _statement(text: str, begin: int, end: int, deepest: int, operators: int) ->
 def _unparsed(file: str, statements: list[_Statement], exc: ValueError) -> Finding:
     """Say where it fails: Cedar's own message does not, so each part is tried by itself."""
     line = next((part.line for part in statements if not _parses(part.text)), None)
-    return Finding(file=file, line=line, message=f"this is not Cedar: {printable(str(exc))}.")
+    return Finding(file=file, line=line, message=f"this is not Cedar: {_shown(str(exc))}.")
+
+
+def _shown(said: str) -> str:
+    return printable(said[:_MOST_SAID])
 
 
 def _parses(text: str) -> bool:

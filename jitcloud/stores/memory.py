@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 
@@ -91,10 +90,10 @@ class MemoryStore:
             return tuple(self._slots[key] for key in dict.fromkeys(keys) if key in self._slots)
 
     def due(self, now: datetime, limit: int) -> tuple[Due, ...]:
-        return self._due(self._wakeful, now, limit)
+        return self._due(self._wakeful(now), limit)
 
     def due_marks(self, now: datetime, limit: int, channel: str | None = None) -> tuple[Due, ...]:
-        return self._due(lambda: self._wakeful_marks(channel), now, limit)
+        return self._due(self._wakeful_marks(now, channel), limit)
 
     def by_person(self, person: PersonId, limit: int, after: RequestId | None = None) -> Page:
         return self._page(lambda request: request.person == person, limit, after)
@@ -149,12 +148,10 @@ class MemoryStore:
         with self._lock:
             self._is_closed = True
 
-    @contextmanager
-    def _open(self) -> Iterator[None]:
-        with self._lock:
-            if self._is_closed:
-                raise ValueError("The store is closed.")
-            yield
+    def _open(self) -> threading.Lock:
+        if self._is_closed:
+            raise ValueError("The store is closed.")
+        return self._lock
 
     def _head(self, request: RequestId) -> rules.Head:
         stored = self._controls if request == CONTROLS else self._requests.get(request)
@@ -171,26 +168,24 @@ class MemoryStore:
             mark = replace(stored, wake_at=min(wakes), version=stored.version + 1)
         self._marks[mark.channel, mark.request] = mark
 
-    def _wakeful(self) -> Iterator[Due]:
+    def _wakeful(self, now: datetime) -> Iterator[Due]:
         for id_, wake_at in self._wakes.items():
-            if wake_at is not None:
+            if wake_at is not None and wake_at <= now:
                 yield Due(kind="request", id=id_, wake_at=wake_at)
         for key, slot in self._slots.items():
-            if slot.wake_at is not None:
+            if slot.wake_at is not None and slot.wake_at <= now:
                 yield Due(kind="slot", id=key, wake_at=slot.wake_at)
 
-    def _wakeful_marks(self, of: str | None) -> Iterator[Due]:
+    def _wakeful_marks(self, now: datetime, of: str | None) -> Iterator[Due]:
         for (channel, request), mark in self._marks.items():
-            if mark.wake_at is not None and of in {None, channel}:
-                yield Due(kind="mark", id=f"{channel}/{request}", wake_at=mark.wake_at)
+            wake_at = mark.wake_at
+            if wake_at is not None and wake_at <= now and of in {None, channel}:
+                yield Due(kind="mark", id=f"{channel}/{request}", wake_at=wake_at)
 
-    def _due(
-        self, wakeful: Callable[[], Iterator[Due]], now: datetime, limit: int
-    ) -> tuple[Due, ...]:
+    def _due(self, wakeful: Iterator[Due], limit: int) -> tuple[Due, ...]:
         rules.check_limit(limit)
         with self._open():
-            due = (item for item in wakeful() if item.wake_at <= now)
-            return tuple(heapq.nsmallest(limit, due, key=lambda item: item.wake_at))
+            return tuple(heapq.nsmallest(limit, wakeful, key=lambda item: item.wake_at))
 
     def _page(self, fits: Callable[[Request], bool], limit: int, after: RequestId | None) -> Page:
         rules.check_limit(limit)

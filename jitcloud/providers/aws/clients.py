@@ -19,7 +19,7 @@ from botocore.config import Config
 from botocore.parsers import ResponseParserError
 from botocore.session import Session
 
-from jitcloud.errors import CloudRefused, OutcomeUnknown, Throttled
+from jitcloud.errors import CloudRefused, JitError, OutcomeUnknown, Throttled
 from jitcloud.ports import Clock
 from jitcloud.providers.aws.assumed import session_with
 from jitcloud.providers.aws.sdk_data import boto3_session
@@ -38,8 +38,10 @@ CALL = timedelta(seconds=CONNECT_TIMEOUT + READ_TIMEOUT)
 """How long one call may take. Names are resolved and addresses tried within it as a rule: the
 SDK bounds each address, not all of them together."""
 
+MOST_CODE = 80
 MOST_SAID = 500
-"""How many characters of what AWS says are told: it goes into records and messages."""
+"""How many characters of AWS's codes and of what else it says are told: it goes into records
+and messages."""
 
 _CONFIG = Config(
     connect_timeout=CONNECT_TIMEOUT,
@@ -240,6 +242,9 @@ _NO_IDENTITY = (
     sdk.InvalidConfigError,
     sdk.ConfigParseError,
 )
+# What botocore's readers of JSON and XML raise over an answer that is neither: it may come of
+# whatever stands between here and AWS.
+_UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
 @contextmanager
@@ -267,7 +272,9 @@ def translated(doing: str, *, denied: str = "") -> Iterator[None]:
         raise CloudRefused(
             f"{doing} was not sent, because it cannot be right: {printable(str(exc))}"
         ) from exc
-    except (sdk.BotoCoreError, ResponseParserError) as exc:
+    except JitError:
+        raise
+    except (sdk.BotoCoreError, ResponseParserError, *_UNREADABLE) as exc:
         # Everything else (no answer in time, a closed connection, an answer nobody can read)
         # may have happened after the request had arrived.
         raise OutcomeUnknown(
@@ -277,8 +284,8 @@ def translated(doing: str, *, denied: str = "") -> Iterator[None]:
 
 
 def _answered(exc: sdk.ClientError, doing: str, denied: str) -> NoReturn:
-    code = printable(str(exc.response["Error"].get("Code", "")))
-    said = printable(str(exc.response["Error"].get("Message", ""))[:MOST_SAID])
+    code = printable(str(exc.response["Error"].get("Code", ""))[:MOST_CODE])
+    said = printable(str(exc.response["Error"].get("Message", ""))[:MOST_SAID])[:MOST_SAID]
     status = exc.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if code in _THROTTLES or status == 429:  # noqa: PLR2004 - "Too Many Requests"
         raise Throttled(f"AWS limits the rate of {doing} ({code}); try again shortly.") from exc

@@ -165,9 +165,13 @@ def _policy(examination: Examination, way: Way) -> _Policy | None:
     )
 
 
+MOST_DIGITS = 9
+"""Of the number of a version."""
+
+
 def _number(version: str) -> int:
     digits = version.removeprefix("v")
-    return int(digits) if digits.isdecimal() else 0
+    return int(digits) if digits.isdecimal() and len(digits) <= MOST_DIGITS else 0
 
 
 def _form(about: str, policy_arn: str, text: Mapping[str, object]) -> Iterator[Finding]:

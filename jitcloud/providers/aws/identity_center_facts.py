@@ -189,4 +189,4 @@ def _session(told: Mapping[str, Any]) -> timedelta:
         session = _DURATION.validate_python(told.get("SessionDuration"))
     except ValidationError:
         return LONGEST_SESSION
-    return session if session > timedelta(0) else LONGEST_SESSION
+    return session if timedelta(0) < session <= LONGEST_SESSION else LONGEST_SESSION

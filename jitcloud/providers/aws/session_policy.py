@@ -96,7 +96,8 @@ def actions_of(statements: Sequence[Statement]) -> tuple[str, ...] | None:
 
 def texts(value: object) -> tuple[str, ...]:
     """Whatever IAM takes as one text or a list of them."""
-    return (value,) if isinstance(value, str) else tuple(value if isinstance(value, list) else ())
+    listed = value if isinstance(value, list) else [value]
+    return tuple(each for each in listed if isinstance(each, str))
 
 
 def _instant(deadline: datetime) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from jitcloud.errors import Unavailable
+from jitcloud.errors import Tampered, Unavailable
 from jitcloud.model import Digest
 from jitcloud.ports import Answered, Begun
 from jitcloud.stores import answer_rules
@@ -147,12 +147,16 @@ def _item(name: Digest, kept: Kept) -> Item:
 
 
 def _read(item: Item) -> Kept:
+    """Read what is kept. Raises ``Tampered`` for what none of ours has written."""
     answer = item.get("answer")
-    return Kept(
-        said=Digest(item["said"]["S"]),
-        since=keys.to_instant(item["since"]),
-        number=int(item["number"]["N"]),
-        leased_until=keys.to_instant(item["leased"]),
-        kept_until=keys.to_instant(item["kept"]),
-        answer=None if answer is None else answer["S"],
-    )
+    try:
+        return Kept(
+            said=Digest(item["said"]["S"]),
+            since=keys.to_instant(item["since"]),
+            number=int(item["number"]["N"]),
+            leased_until=keys.to_instant(item["leased"]),
+            kept_until=keys.to_instant(item["kept"]),
+            answer=None if answer is None else answer["S"],
+        )
+    except (AttributeError, LookupError, TypeError, ValueError) as exc:
+        raise Tampered("An answer in the table is none as jitcloud keeps them.") from exc

@@ -19,6 +19,9 @@ LONG = 64 * 1024
 LONGEST = 64 * 1024 * 1024
 """From how many bytes on a body is compressed, and how many it may then come to."""
 
+MOST_DIGITS = 38
+"""Of a number: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html"""
+
 # What is searched or fenced by has an attribute; ``body`` is the whole, as canonical JSON. Each
 # item says which commit wrote it, so that whoever got no answer can tell whether it was theirs.
 
@@ -171,7 +174,8 @@ def _to_sealed(line: dict[str, Any]) -> Sealed:
 
 def to_number(item: Item, name: str) -> int:
     written = item.get(name, {}).get("N")
-    if not isinstance(written, str) or not written.isascii() or not written.isdecimal():
+    is_number = isinstance(written, str) and written.isascii() and written.isdecimal()
+    if not is_number or len(written) > MOST_DIGITS:
         raise _spoilt(name)
     return int(written)
 

@@ -215,6 +215,10 @@ _MOST_SAID = 300
 """How many characters of what AWS says are told."""
 
 
+# What botocore's readers of JSON raise over an answer that is none, as a proxy's may be.
+_UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+
+
 @contextmanager
 def translated(table: str) -> Iterator[None]:
     """Turn what the SDK raises into ``NotDone`` or ``Misconfigured``.
@@ -248,7 +252,7 @@ def translated(table: str) -> Iterator[None]:
             f"DynamoDB was not asked, because table {named} cannot be right: "
             f"{printable(str(exc)[:_MOST_SAID])}"
         ) from exc
-    except (sdk.BotoCoreError, ResponseParserError) as exc:
+    except (sdk.BotoCoreError, ResponseParserError, *_UNREADABLE) as exc:
         # No answer in time, a closed connection, an answer nobody can read: it may have arrived.
         raise NotDone(
             f"DynamoDB gives no answer for table {named}: wait a moment, look at what is there, "

@@ -118,7 +118,9 @@ class AnswersContract(ABC):
         anew = begin(answers, said=ELSE, after=KEEP)
         assert anew == Begun(name=NAME, said=ELSE, since=NOW + KEEP, number=1)
         answers.finish(first, "of yesterday")
-        assert begin(answers, said=ELSE, after=KEEP) == Answered(said=ELSE, since=NOW + KEEP, answer=None)
+        assert begin(answers, said=ELSE, after=KEEP) == Answered(
+            said=ELSE, since=NOW + KEEP, answer=None
+        )
 
     def test_of_many_at_once_one_begins(self, answers: Answers) -> None:
         barrier, found = threading.Barrier(8), []

@@ -1,0 +1,276 @@
+"""``aws.identity-center``: permission sets in accounts, and the role sessions made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import ClassVar
+
+from jitcloud.emulators.identity_center import Behaviour, IdentityCenter, Session
+from jitcloud.model import EntitlementId, PersonId
+from jitcloud.ports import Mechanism, SlotKind
+from jitcloud.providers.aws.deny_document import DenyDocument
+from jitcloud.providers.aws.identity_center import AccountAssignment
+from jitcloud.providers.aws.identity_center_access import IdentityCenterAccess
+from jitcloud.providers.aws.identity_center_pace import Pace
+from tests.simulation.clouds.aws import (
+    CENTER,
+    DOCUMENT,
+    OF_CENTER,
+    PROD,
+    WAY_IN,
+    as_iam_role,
+    begin_center,
+)
+from tests.simulation.clouds.aws_stage import AwsStage, entitlement
+from tests.simulation.clouds.http import HttpWire
+from tests.simulation.clouds.reach import Reach, Wire, calls_of
+from tests.simulation.dice import Dice
+from tests.simulation.stage import PEOPLE, Access, Setting
+
+TEAMS = ("333344445555", "444455556666")
+"""Accounts in a unit of the organization."""
+
+SUSPENDED = "an account is suspended for a while"
+DELETED = "a user is deleted for a while"
+ADMIN, WRITE, READ = "center-admin", "center-write", "center-read"
+ANYTHING = "s3:GetObject", "arn:aws:s3:::any/thing"
+"""Whoever is not denied everything may do this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What is in every Identity Center here, by its ids, which are alike in all worlds."""
+
+    unit: str
+    sets: Mapping[str, str]
+    """By entitlement."""
+    elsewhere: str
+    """A permission set that the catalog does not know."""
+    users: Mapping[str, PersonId]
+
+
+def furnish(center: IdentityCenter) -> Made:
+    unit = center.organization.add_unit("teams")
+    for account in TEAMS:
+        center.organization.add_account(account, account, parent=unit)
+    boundary = {"CustomerManagedPolicyReference": {"Name": DOCUMENT}}
+    add = center.permission_sets.add
+    return Made(
+        unit=unit,
+        sets={ADMIN: add("Admin", boundary=boundary), WRITE: add("Write"), READ: add("Read")},
+        elsewhere=add("Elsewhere"),
+        users={center.store.add_user(name): PersonId(name) for name in PEOPLE},
+    )
+
+
+def _alike() -> tuple[IdentityCenter, Made]:
+    center = begin_center(lambda: datetime(2026, 1, 1, tzinfo=UTC), Behaviour())
+    return center, furnish(center)
+
+
+_CENTER, _MADE = _alike()
+_COMMON = ", ".join(
+    (
+        f'instance_arn = "{_CENTER.instance_arn}"',
+        f'identity_store_id = "{_CENTER.store.id}"',
+        'region = "us-east-1"',
+    )
+)
+
+
+def _target(id_: str) -> str:
+    target = f'{_COMMON}, permission_set_arn = "{_MADE.sets[id_]}"'
+    if id_ == READ:
+        return f'{target}, accounts_in = "{_MADE.unit}"'
+    if id_ == WRITE:
+        return f'{target}, account = "{PROD}", exclusive = false'
+    return f'{target}, account = "{PROD}", deny_document = "{DOCUMENT}", deny_role = "{WAY_IN}"'
+
+
+class Assignments(AwsStage):
+    """Three permission sets: sessions of the first can be ended early; one is in two accounts."""
+
+    name = CENTER
+    wire = Wire
+    own_faults = (*AwsStage.own_faults, *OF_CENTER, SUSPENDED, DELETED)
+    ends_within = timedelta(minutes=1)
+    catalog: ClassVar[str] = "".join(
+        entitlement(
+            CENTER, id_, "dev" if id_ == READ else "prod", id_.partition("-")[2], _target(id_)
+        )
+        for id_ in _MADE.sets
+    )
+    calls = calls_of(
+        CENTER,
+        sso_admin=(
+            "CreateAccountAssignment DeleteAccountAssignment "
+            "DescribeAccountAssignmentCreationStatus DescribeAccountAssignmentDeletionStatus "
+            "ListAccountAssignmentCreationStatus ListAccountAssignmentDeletionStatus "
+            "ListAccountAssignments ListAccountAssignmentsForPrincipal DescribePermissionSet "
+            "GetPermissionsBoundaryForPermissionSet"
+        ),
+        identitystore="GetUserId DescribeUser",
+        organizations="DescribeAccount ListAccountsForParent",
+        iam=(
+            "GetPolicy GetPolicyVersion ListPolicyVersions CreatePolicyVersion "
+            "DeletePolicyVersion ListEntitiesForPolicy ListRoles"
+        ),
+        sts="AssumeRole GetCallerIdentity",
+    )
+
+    def __init__(self, setting: Setting) -> None:
+        super().__init__(setting)
+        dice = setting.dice
+        behaviour = Behaviour(
+            takes=timedelta(seconds=dice.pick((1, 5, 20))),
+            already="conflict" if dice.chance(0.3) else "accepted",
+            missing=dice.pick(("fails", "not found", "succeeds")),
+            orphaned=dice.pick(("fails", "succeeds")),
+            delegated=dice.chance(0.3),
+            page_size=dice.pick((1, 100)),
+            empty_pages=dice.number(0, 1),
+        )
+        self.center = self.aws.begin_center_here(behaviour)
+        self.made = furnish(self.center)
+        assert self.made == _MADE, "ids are not alike in all worlds"
+        self._user = {person: user for user, person in self.made.users.items()}
+        self._entitlement = {arn: EntitlementId(id_) for id_, arn in self.made.sets.items()}
+        self._foreign: set[str] = set()
+        self._sessions: list[tuple[Access, Session]] = []
+
+    def put_together(self, reach: Reach) -> tuple[Mapping[str, Mechanism], Mapping[str, SlotKind]]:
+        pace, document = Pace(), DenyDocument(reach)
+        kind = AccountAssignment(reach, pace=pace)
+        access = IdentityCenterAccess(reach, pace=pace, pause=lambda _: None)
+        return {CENTER: access}, {kind.name: kind, document.name: document}
+
+    # ── What is true ─────────────────────────────────────────────────────────────────────────
+
+    def access(self) -> frozenset[Access]:
+        return self.has()
+
+    def has(self) -> frozenset[Access]:
+        people, named = self.made.users, self._entitlement
+        there = self.center.store.users
+        return frozenset(
+            Access(people[one.principal], named[one.permission_set], _part(one.account))
+            for one in self.center.holders()
+            if one.permission_set in named and one.principal in there
+        )
+
+    def outlived(self) -> frozenset[Access]:
+        if not self._sessions:
+            return frozenset()
+        now, account = self.clock(), self.aws.accounts[PROD]
+        self._sessions = [each for each in self._sessions if each[1].expires_at > now]
+        return frozenset(
+            one
+            for then in self.instants(account.changed_at)
+            for one, session in self._sessions
+            if one not in self._standing
+            and account.sso_session_may(
+                user=session.user,
+                user_name=session.user_name,
+                role=as_iam_role(session.role),
+                issued_at=session.issued_at,
+                action=ANYTHING[0],
+                resource=ANYTHING[1],
+                as_of=then,
+            )
+        )
+
+    def complaints(self) -> tuple[str, ...]:
+        if not self._foreign:
+            return ()
+        left = {
+            one.principal
+            for one in self.center.holders()
+            if one.permission_set == self.made.elsewhere
+        }
+        return tuple(
+            f"{self.made.users[user]} lost another permission set"
+            for user in sorted(self._foreign - left)
+        )
+
+    # ── What others do ───────────────────────────────────────────────────────────────────────
+
+    def used(self, person: PersonId, entitlement: EntitlementId) -> str | None:
+        """Sign in: what comes of that outlives the assignment."""
+        mine = sorted(
+            one for one in self.has() if (one.person, one.entitlement) == (person, entitlement)
+        )
+        if not mine:
+            return None
+        one = self.chaos.dice.pick(mine)
+        permission_set = self.made.sets[entitlement]
+        account = one.part or PROD
+        user = self._user[person]
+        session = self.center.sign_in(user, permission_set, account, through_portal=True)
+        self._sessions.append((one, session))
+        return f"{person} signs in to {entitlement} in {account}"
+
+    def edited(self, dice: Dice, *, before: bool) -> str | None:
+        person, name = dice.pick(PEOPLE), dice.pick(tuple(self.made.sets))
+        account = dice.pick(TEAMS) if name == READ else PROD
+        user = self._user[PersonId(person)]
+        if before:
+            self.center.assign_by_hand(user, self.made.elsewhere, PROD)
+            self._foreign.add(user)
+            if dice.chance(0.5) or (self.compared and name != WRITE):
+                return f"{person} has another permission set"
+            self.center.assign_by_hand(user, self.made.sets[name], account)
+            one = Access(PersonId(person), EntitlementId(name), _part(account))
+            self._standing |= {one}
+            return f"{person} has {name} in {account} from before"
+        act = dice.pick((self._take, self._take, self._delete, self._suspend))
+        return act(dice)
+
+    def _take(self, dice: Dice) -> str | None:
+        ours = sorted(self.has() - self._standing)
+        if not ours:
+            return None
+        one = dice.pick(ours)
+        account = one.part or PROD
+        user = self._user[one.person]
+        self.center.unassign_by_hand(user, self.made.sets[one.entitlement], account)
+        self._taken |= {one}
+        return f"somebody takes {one.entitlement} in {account} from {one.person}"
+
+    def _delete(self, dice: Dice) -> str | None:
+        """Delete somebody to whom others gave nothing, and take that back later."""
+        person = PersonId(dice.pick(PEOPLE))
+        id_ = self._user[person]
+        user = self.center.store.users.get(id_)
+        if user is None or self.keeps(person) or id_ in self._foreign:
+            return None
+        if not self.chaos.strikes(self.name, DELETED, 1):
+            return None
+        self._taken |= {one for one in self.has() if one.person == person}
+        self.center.store.delete_user(id_)
+        away = timedelta(minutes=dice.number(1, 8))
+        users = self.center.store.users
+        self.aws.later(self.clock() + away, lambda: users.setdefault(id_, user))
+        return f"somebody deletes the user {person}, for {away}"
+
+    def _suspend(self, dice: Dice) -> str | None:
+        account = dice.pick((PROD, *TEAMS))
+        if not self.chaos.strikes(self.name, SUSPENDED, 1):
+            return None
+        lasts = timedelta(minutes=dice.number(1, 8))
+        organization = self.center.organization
+        organization.set_state(account, "SUSPENDED")
+        self.aws.later(self.clock() + lasts, lambda: organization.set_state(account, "ACTIVE"))
+        return f"somebody suspends {account}, for {lasts}"
+
+
+def _part(account: str) -> str:
+    """What the accounts of an entitlement that spans several are called."""
+    return "" if account == PROD else account
+
+
+class AssignmentsOverHttp(Assignments):
+    """The same through boto3."""
+
+    wire = HttpWire

@@ -1,0 +1,63 @@
+"""A cloud that refuses for more than a day, and people who answer for what is in it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from jitcloud.errors import JitError
+from jitcloud.model import Request, State
+from tests.simulation.dice import Dice
+from tests.simulation.organisation import LEADS
+from tests.simulation.people import caller
+from tests.simulation.record import access_of
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+OUTAGE, PATIENCE = timedelta(hours=30), timedelta(hours=26)
+OFTEN = 0.08
+"""In how many of the worlds whose clouds are compared it comes to that."""
+
+MOST = 1000
+"""How many sweeps there are at the most until somebody loses patience."""
+
+
+def may_vanish(world: World, dice: Dice) -> None:
+    """Perhaps have a cloud refuse for a day while something is to end there.
+
+    Nothing else goes wrong meanwhile. What is attested is gone by somebody's word alone: that it
+    is there still is found when the clouds are compared, and it ends again.
+    """
+    ending = [request for request in _unended(world) if request.places.grant is not None]
+    if not ending or not dice.chance(OFTEN):
+        return
+    stage = ending[0].entitlement.mechanism
+    world.chaos.go_down(stage, world.clock.now + OUTAGE)
+    world.chaos.calm()
+    world.watch(world.clock.now + PATIENCE, most=MOST)
+    for request in _unended(world):
+        if request.entitlement.mechanism == stage:
+            _attest(world, request)
+    world.tell(world.steps, f"{stage} is down for more than a day, and what is there is attested")
+    world.watch(world.clock.now + OUTAGE, most=MOST)
+
+
+def _unended(world: World) -> list[Request]:
+    account = world.account
+    names = [*account.by_state[State.ENDING], *account.by_state[State.ACTIVE]]
+    return [account.requests[name] for name in names]
+
+
+def _attest(world: World, request: Request) -> None:
+    process = world.processes[0]
+    said_yes = {vote.by for vote in request.votes}
+    for lead in LEADS:
+        if lead == request.person or lead in said_yes:
+            continue
+        try:
+            process.broker.attest(caller(lead), request.id, process.clock(), "the account is gone")
+        except JitError:
+            continue
+        world.lost.add(access_of(request))
+        return
