@@ -17,10 +17,10 @@ MACHINE := $(if $(filter x86_64,$(ARCHITECTURE)),x86_64,aarch64)
 # Tests start some hundred processes, and what was compiled once need not be again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test test-long lint bench package lock clean
+.PHONY: help demo test test-long lint bench simulate mutants mutation-score package lock clean
 
 help: ## say what there is
-	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "make %-10s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "make %-14s %s\n", $$1, $$2 }'
 
 demo: $(READY) ## access asked for, given, used and taken back, on this machine alone
 	@$(BIN)/jitcloud demo
@@ -40,6 +40,15 @@ lint: $(READY) ## form, rules, types, and which module may import which
 
 bench: $(READY) ## how fast
 	@$(BIN)/python -m tests.bench
+
+simulate: $(READY) ## whole lifetimes under faults: N=how many SEED=the first; SEED alone tells its story
+	@$(BIN)/python -m tests.simulation $(if $(N),$(N) $(or $(SEED),1),$(if $(SEED),--seed $(SEED))) $(WITHOUT)
+
+mutants: $(READY) ## put in each bug that is kept here, and see that tests find it
+	@$(BIN)/python -m tests.mutations
+
+mutation-score: $(READY) ## how many small changes of the core the tests find
+	@$(BIN)/python -m tests.mutations.score --each 60 --minutes 12
 
 # Libraries are installed by hash, for Lambda and not for this machine.
 package: $(READY) ## what is deployed on Lambda, in build/: CONFIG=folder of jitcloud.toml

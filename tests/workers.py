@@ -14,7 +14,7 @@ from xdist.scheduler import (  # type: ignore[import-untyped] # it has no types
     Scheduling,
 )
 
-TOGETHER = ("tests/fleet/", "tests/stores_dynamodb/")
+TOGETHER = ("tests/fleet/", "tests/stores_dynamodb/", "tests/model/")
 """Folders whose tests share what takes long to start."""
 
 APART = ("tests/docs/test_docs.py", "tests/e2e/", "tests/core/test_crash_points.py")
@@ -27,6 +27,7 @@ LONG = (
     "tests/serving/",
     "tests/remote/",
     "tests/stores_dynamodb/",
+    "tests/model/",
     "tests/unit/test_policy_properties.py",
     "tests/simulation/",
     "tests/core/test_crash_points.py",
