@@ -36,7 +36,13 @@ REPLAYED = {
 """How many traces cover the model, of how many steps, through how many different records."""
 
 
-@pytest.mark.parametrize("name", REDUCED)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("one driver, a late call", marks=pytest.mark.long),
+        "one request, all faults",
+    ],
+)
 def test_the_code_does_what_the_model_does(name: str, tmp_path: Path) -> None:
     assert _replay(REDUCED[name], coarse, tmp_path) == REPLAYED[name]
 
