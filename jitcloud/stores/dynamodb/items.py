@@ -174,8 +174,9 @@ def _to_sealed(line: dict[str, Any]) -> Sealed:
 
 def to_number(item: Item, name: str) -> int:
     written = item.get(name, {}).get("N")
-    is_number = isinstance(written, str) and written.isascii() and written.isdecimal()
-    if not is_number or len(written) > MOST_DIGITS:
+    if not isinstance(written, str) or len(written) > MOST_DIGITS:
+        raise _spoilt(name)
+    if not (written.isascii() and written.isdecimal()):
         raise _spoilt(name)
     return int(written)
 
