@@ -24,6 +24,9 @@ _OF_ENDS = frozenset({"iam:ListEntitiesForPolicy", "iam:ListPolicyVersions", "ia
 _OF_PLANS = frozenset({"iam:GetPolicy", "iam:GetPolicyVersion", "iam:GetRole"})
 """What is read before a grant and for an end: a comparison looks at places, and these are none."""
 
+_OF_LISTS = frozenset({"iam:GetGroup"})
+"""What tells who else is in a place: whoever changes one membership goes by its user."""
+
 Statement = Mapping[str, object]
 
 
@@ -48,7 +51,7 @@ def _compares(actions: frozenset[str], action: str) -> bool:
 
 
 def _changes(actions: frozenset[str], action: str) -> bool:
-    return not _issues(actions, action)
+    return not _issues(actions, action) and action not in _OF_LISTS
 
 
 OF: Mapping[str, Callable[[frozenset[str], str], bool]] = {
