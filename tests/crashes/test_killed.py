@@ -27,7 +27,7 @@ from tests.crashes import lives
 from tests.crashes.registry import MECHANISMS, STORES, Mechanism, Place, StoreKind, Surroundings
 from tests.processes import PROCESSES
 
-FEW = 3
+FEW = 2
 """In how many places each lifetime is killed in `make test`; all of them in the end."""
 
 SWEEPS = (3, 4, 5, 30, 31, 32, 100, 101)

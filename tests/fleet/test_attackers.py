@@ -44,7 +44,6 @@ GETS: dict[str, set[str]] = {
         WAKE,
         "let somebody in",
         "put somebody out",
-        "see who is in",
         "see what is due",
         "take early ends back",
     },

@@ -43,7 +43,14 @@ def test_the_reduced_models_have_every_kind_of_step() -> None:
     assert happens == WHOLE.fair | WHOLE.rare | {"give back", "revoke", "crash", "late"}
 
 
-@pytest.mark.parametrize("name", PROMPT)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "one request",
+        "one request, longer claims",
+        pytest.param("two requests", marks=pytest.mark.long),
+    ],
+)
 def test_access_outlasts_its_end_by_no_more_than_is_said_and_by_no_less(name: str) -> None:
     model = PROMPT[name]
     space = explored(model)
