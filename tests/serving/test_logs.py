@@ -175,7 +175,7 @@ def test_what_looks_like_a_secret_or_an_address_is_left_out(secret: str) -> None
     [
         "arn:aws:iam::111122223333:role/jit-dev-read",
         "01JD8Z6N3V5E6X7Y8Z9ABCDEFG",
-        "/work/jitcloud.db is locked by another process: wait, then try again.",
+        "/data/jitcloud.db is locked by another process: wait, then try again.",
         "aws.identity-center/ssoins-1234567890abcdef/111122223333/ps-1234567890abcdef/90678bbf-1",
         "2026-12-01T09:00:00Z",
     ],
