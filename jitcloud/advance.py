@@ -29,7 +29,6 @@ from jitcloud.model import (
     Happening,
     Holder,
     Lapsed,
-    Place,
     Plan,
     Prolonged,
     Request,
@@ -98,12 +97,13 @@ class Advance:
 
     def wake_slot(self, key: SlotKey) -> Slot | None:
         """Drive a slot whose wake-up has come; leave alone what was driven just now."""
-        return self._driven(self.ledger.store.slot(key), key)
+        slot = self.ledger.store.slot(key)
+        return None if slot is None else self._driven(slot)
 
-    def _driven(self, slot: Slot | None, key: SlotKey) -> Slot | None:
-        if slot is None or slot.wake_at is None or slot.wake_at > self.converger.clock():
+    def _driven(self, slot: Slot) -> Slot:
+        if slot.wake_at is None or slot.wake_at > self.converger.clock():
             return slot
-        return self.converger.converge(key)
+        return self.converger.converge(slot.key, slot) or slot
 
     def _step(  # noqa: PLR0911 - one arm a state
         self, request: Request, now: datetime, *, ends_only: bool
@@ -257,7 +257,8 @@ class Advance:
         return self.ledger.record(request, (what,), now=now)
 
     def _appear(self, request: Request, now: datetime) -> Request | None:
-        slot = self._converge(request.places.grant, request)
+        grant = request.places.grant
+        slot = None if grant is None else self._converge(self.ledger.slot_at(grant), request)
         now = max(now, self.converger.clock())
         if slot is not None and _shows(slot, request, now) and slot.seen is not None:
             seen = Activated(seen_at=slot.seen.at)
@@ -279,50 +280,67 @@ class Advance:
     # ── Out ──────────────────────────────────────────────────────────────────────────────────
 
     def _end(self, request: Request, cause: Cause, reason: str, now: datetime) -> Request:
-        return ending.begin(self.ledger, request, lifecycle.end(request, cause, reason), now)
+        # Whoever records an end goes on with it, so the same commit takes the right to drive the
+        # place: at once, and nobody is woken for it who could only be in the way. A crash after
+        # it is one after any claim: request and place are due when that ends.
+        happenings, grant = lifecycle.end(request, cause, reason), request.places.grant
+        changed = {slot.key: slot for slot in ending.changes(self.ledger, request, now)}
+        left = None if grant is None else changed[grant.key]
+        claimed = None if left is None else self.converger.claimed(left, now)
+        if left is None or claimed is None:
+            return self.ledger.record(request, happenings, now=now, changed=tuple(changed.values()))
+        changed |= {claimed.key: claimed}
+        ended = self.ledger.record(
+            request,
+            happenings,
+            now=now,
+            changed=tuple(changed.values()),
+            wake_at=claimed.wake_at,
+        )
+        self.converger.drive(left, replace(claimed, version=claimed.version + 1))
+        return ended
 
     def _disappear(self, request: Request, now: datetime) -> Request | None:
         kinds, read = self.converger.kinds, ending.AsRead(self.ledger)
         known = ending.proof(read, kinds, request, now)
         if known is None:
-            if request.removed_at is None:
-                ending.deny(self.ledger, request, now)
-            driven = {
-                place.key: self._converge(place, request)
-                for place in (request.places.grant, request.places.denial)
-                if place is not None
-            }
-            read = ending.AsRead(
-                self.ledger, {key: slot for key, slot in driven.items() if slot is not None}
-            )
+            if request.removed_at is None and ending.deny(self.ledger, request, now):
+                read = ending.AsRead(self.ledger)
+            places = (request.places.grant, request.places.denial)
+            stood = [read.slot_at(place) for place in places if place is not None]
+            driven = [self._converge(slot, request) for slot in stood]
+            read = ending.AsRead(self.ledger, {slot.key: slot for slot in driven})
             now = max(now, self.converger.clock())
             known = ending.proof(read, kinds, request, now)
         if known is None:
             left = ending.removed(read, kinds, request, now)
             if left is not None:
                 return self.ledger.record(request, (left,), now=now)
-            self.ledger.put_off(request, ending.look_again(read, request, now))
+            self._put_off(request, ending.look_again(read, request, now), now)
             return None
         what: Happening = Ended(evidence=known.evidence, seen_at=known.seen_at)
         if request.cause is Cause.FAILED:
             what = Failed(reason=request.reason, seen_at=known.seen_at)
         return ending.finish(self.ledger, request, what, known, now)
 
+    def _put_off(self, request: Request, until: datetime, now: datetime) -> None:
+        """Look again by then, unless whoever was at it meanwhile has seen to that."""
+        wake_at = self.ledger.store.wake_at(request.id)
+        if wake_at is None or not now < wake_at <= until:
+            self.ledger.put_off(request, until)
+
     # ── Places ───────────────────────────────────────────────────────────────────────────────
 
-    def _converge(self, place: Place | None, request: Request) -> Slot | None:
+    def _converge(self, slot: Slot, request: Request) -> Slot:
         """Drive a place if it is due, or if what was last seen there is older than the request."""
-        if place is None:
-            return None
-        slot, now = self.ledger.store.slot(place.key), self.converger.clock()
+        now = self.converger.clock()
         if (
-            slot is not None
-            and slot.seen is not None
+            slot.seen is not None
             and slot.seen.at < request.updated_at <= now
             and slots.is_at_rest(slot, now)
         ):
-            return self.converger.converge(place.key)
-        return self._driven(slot, place.key)
+            return self.converger.converge(slot.key, slot) or slot
+        return self._driven(slot)
 
 
 def _shows(slot: Slot, request: Request, now: datetime) -> bool:

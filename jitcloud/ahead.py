@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
-from jitcloud.due import Wake
+from jitcloud.due import BEHIND, Wake
 from jitcloud.errors import Conflict, JitError, Unavailable
 
 if TYPE_CHECKING:  # loads the model, and whoever looks ahead needs none of it
@@ -71,7 +71,7 @@ def look_ahead(found: Found, queues: Mapping[str, Queue], now: datetime) -> Queu
     for cloud, wake in found(now + AHEAD, MOST):
         oldest = max(oldest, now - wake.at)
         if cloud in by_cloud:
-            by_cloud[cloud].append(wake)
+            by_cloud[cloud].append(replace(wake, behind=BEHIND) if wake.at > now else wake)
         else:
             unrouted.add(cloud)
     troubles: list[str] = []
@@ -134,4 +134,5 @@ class Handed:
     def _again(self, wake: Wake, later: timedelta) -> None:
         if wake.tries < TRIES:
             now = self.clock()
-            self.queue.put([replace(wake, at=now + later, tries=wake.tries + 1)], now)
+            again = Wake(kind=wake.kind, id=wake.id, at=now + later, tries=wake.tries + 1)
+            self.queue.put([again], now)

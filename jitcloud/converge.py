@@ -56,8 +56,10 @@ class Converger:
     doubts: Callable[[Slot, datetime], str] | None = None
     """Says why the record does not prove that those who hold a slot may; empty where it does."""
 
-    def converge(self, key: SlotKey) -> Slot | None:
+    def converge(self, key: SlotKey, known: Slot | None = None) -> Slot | None:
         """Bring one place nearer to its wish; return the slot as it then stands.
+
+        ``known`` is the slot as it was read a moment ago, where it was; else it is read.
 
         Returns the slot untouched while another drives it, put off while it is not its turn, and
         None for one never stored.
@@ -78,9 +80,26 @@ class Converger:
         #    claim's end can prove empty, and perhaps something under way that must be found.
         # 5. Read back, commit what was seen and give the claim back. A crash before the commit
         #    is a crash after (4).
-        before, claimed = self._claim(key)  # (1)
+        before, claimed = self._claim(key, known)  # (1)
         if before is None or claimed is None:
             return before
+        return self.drive(before, claimed)
+
+    def claimed(self, slot: Slot, now: datetime) -> Slot | None:
+        """The slot as it is to be committed by whoever then drives it; see ``drive``.
+
+        None while another drives it, while it is not its turn, and where nothing reaches it.
+        """
+        kind = self.kinds.get(slot.kind)
+        if kind is None or slots.is_claimed(slot, now) or self._turn(kind, slot, now) > now:
+            return None
+        return _claimed(kind, slot, now)
+
+    def drive(self, before: Slot, claimed: Slot) -> Slot:
+        """Go on with a slot that we have claimed, as it was before that and as it was committed.
+
+        Returns and raises what ``converge`` does.
+        """
         drive = Drive(
             slot=claimed,
             kind=self._kind(claimed),
@@ -109,28 +128,35 @@ class Converger:
 
     # ── The right to tell the cloud ──────────────────────────────────────────────────────────
 
-    def _claim(self, key: SlotKey) -> tuple[Slot | None, Slot | None]:
+    def _claim(self, key: SlotKey, known: Slot | None) -> tuple[Slot | None, Slot | None]:
         """Take the right to drive the slot; return it as it was, and claimed.
 
         Claimed is None when another has the right, when it is not its turn, and where there is no
         such slot.
         """
         for _ in range(COMMIT_TRIES):
-            slot = self.store.slot(key)
+            slot, known = known or self.store.slot(key), None
             now = self.clock()
             if slot is None or slots.is_claimed(slot, now):
                 return slot, None
             kind = self._kind(slot)
             try:
-                turn = max(self._held_until(kind, slot, now), _turn(kind, slot, now))
+                turn = self._turn(kind, slot, now)
                 if turn > now:
                     return self._write(replace(slot, wake_at=turn)), None
-                until = now + kind.timeout + CLAIM_MARGIN
-                return slot, self._write(slots.claim(_left_behind(kind, slot), str(ULID()), until))
+                return slot, self._write(_claimed(kind, slot, now))
             except Conflict:
                 continue
         message = f"{key} changes too fast to be claimed; it is tried again by itself."
         raise Conflict(message)
+
+    def _turn(self, kind: SlotKind, slot: Slot, now: datetime) -> datetime:
+        """When it is the slot's turn: now, or later where its kind paces what it tells."""
+        held = self._held_until(kind, slot, now)
+        if not hasattr(kind, "turn"):
+            return held
+        turn = cast("Paced", kind).turn(slot, now, removes=not slots.wish(slot, now))
+        return max(held, turn)
 
     def _held_until(self, kind: SlotKind, slot: Slot, now: datetime) -> datetime:
         """Until when a place is left as it is, because the record is an older one than there was.
@@ -349,10 +375,9 @@ class Converger:
         return kind
 
 
-def _turn(kind: SlotKind, slot: Slot, now: datetime) -> datetime:
-    if not hasattr(kind, "turn"):
-        return now
-    return cast("Paced", kind).turn(slot, now, removes=not slots.wish(slot, now))
+def _claimed(kind: SlotKind, slot: Slot, now: datetime) -> Slot:
+    until = now + kind.timeout + CLAIM_MARGIN
+    return slots.claim(_left_behind(kind, slot), str(ULID()), until)
 
 
 def _left_behind(kind: SlotKind, slot: Slot) -> Slot:

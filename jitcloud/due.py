@@ -6,8 +6,16 @@ Apart from the ports, for whoever starts every minute to look for it and must st
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
+
+BEHIND = timedelta(seconds=1)
+"""How much later than it is due that is handed out which is only there in case another was lost.
+
+A place's own wake-up: who has it, or has just left it, is due at the same instant and drives it.
+What a look ahead has found: its commit has queued it before. At once they would only be in the
+way of the other.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,5 +36,15 @@ class Wake:
     """A request, a slot, or every brake that somebody put on and nobody has finished."""
     id: str
     at: datetime
+    behind: timedelta = timedelta(0)
+    """How much later than that the queue hands it out."""
     tries: int = 0
     """How often it was put back because the record could not be reached."""
+
+
+def wake_up(item: Due) -> Wake | None:
+    """Return what is to be queued for something that is due, or will be; None for what is not."""
+    if item.kind == "mark":
+        return None
+    behind = BEHIND if item.kind == "slot" else timedelta(0)
+    return Wake(kind=item.kind, id=item.id, at=item.wake_at, behind=behind)

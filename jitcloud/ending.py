@@ -55,17 +55,26 @@ def begin(  # noqa: PLR0913 - the facts of an end
     """
     changed = []
     if any(isinstance(what, Ending | Reopened) for what in happenings):
-        grant, denial = request.places.grant, request.places.denial
-        left = None
-        if grant is not None:
-            stood = ledger.slot_at(grant) if found is None else found
-            left = slots.leave(stood, request.id, now)
-            changed.append(left)
-        until = _denied_until(request, left, now)
-        if denial is not None and until is not None:
-            held = Holder(request=request.id, until=until, detail=denial.detail)
-            changed.append(slots.join(ledger.slot_at(denial), held, now))
+        changed = changes(ledger, request, now, found=found)
     return ledger.record(request, happenings, actor=actor, now=now, changed=changed)
+
+
+def changes(
+    ledger: Ledger, request: Request, now: datetime, *, found: Slot | None = None
+) -> list[Slot]:
+    """What the places of a request hold from its end on, that of its grant first."""
+    changed = []
+    grant, denial = request.places.grant, request.places.denial
+    left = None
+    if grant is not None:
+        stood = ledger.slot_at(grant) if found is None else found
+        left = slots.leave(stood, request.id, now)
+        changed.append(left)
+    until = _denied_until(request, left, now)
+    if denial is not None and until is not None:
+        held = Holder(request=request.id, until=until, detail=denial.detail)
+        changed.append(slots.join(ledger.slot_at(denial), held, now))
+    return changed
 
 
 def _denied_until(request: Request, left: Slot | None, now: datetime) -> datetime | None:
@@ -85,23 +94,25 @@ def _denied_until(request: Request, left: Slot | None, now: datetime) -> datetim
     return dead_by + SKEW
 
 
-def deny(ledger: Ledger, request: Request, now: datetime) -> None:
+def deny(ledger: Ledger, request: Request, now: datetime) -> bool:
     """Have denied what may have been made of a place, where that has only become known since.
 
     A call to fill it was under way when the end began, or somebody else still had it then.
-    Raises ``Conflict``.
+    Returns whether there was something to deny. Raises ``Conflict``.
     """
     places = request.places
     if places.grant is None or places.denial is None or places.outlives is None:
-        return
+        return False
     left, denial = ledger.slot_at(places.grant), ledger.slot_at(places.denial)
     if any(h.request == request.id for h in denial.holders):
-        return
+        return False
     until = _denied_until(request, left, now)
-    if until is not None:
-        held = Holder(request=request.id, until=until, detail=places.denial.detail)
-        joined = slots.join(denial, held, now)
-        ledger.store.commit(Change(slots=(replace(joined, version=joined.version + 1),)))
+    if until is None:
+        return False
+    held = Holder(request=request.id, until=until, detail=places.denial.detail)
+    joined = slots.join(denial, held, now)
+    ledger.store.commit(Change(slots=(replace(joined, version=joined.version + 1),)))
+    return True
 
 
 def finish(

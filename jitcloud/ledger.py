@@ -100,9 +100,11 @@ class Ledger:
         changed: Sequence[Slot] = (),
         unmoved: Sequence[Slot] = (),
         control_seq: int | None = None,
+        wake_at: datetime | None = None,
     ) -> Request:
         """Commit happenings to a request's trail, with the slots they change.
 
+        ``wake_at`` is when it is next looked at, where that is not by its state alone.
         Raises ``Conflict`` when the request, or a slot, is no longer as it was read.
         """
         name = request.id if request is not None else id_
@@ -117,6 +119,7 @@ class Ledger:
             changed=changed,
             unmoved=unmoved,
             control_seq=control_seq,
+            wake_at=wake_at,
         )[0]
 
     def record_all(  # noqa: PLR0913 - as above
@@ -128,6 +131,7 @@ class Ledger:
         changed: Sequence[Slot] = (),
         unmoved: Sequence[Slot] = (),
         control_seq: int | None = None,
+        wake_at: datetime | None = None,
     ) -> tuple[Request, ...]:
         """Commit what happens to several requests at once: all of it, or ``Conflict``.
 
@@ -145,7 +149,7 @@ class Ledger:
         self.store.commit(
             Change(
                 moves=tuple(
-                    Move(request=after, wake_at=lifecycle.wake_at(after), events=events)
+                    Move(request=after, wake_at=wake_at or lifecycle.wake_at(after), events=events)
                     for after, events in sealed
                 ),
                 slots=tuple(replace(slot, version=slot.version + 1) for slot in changed),

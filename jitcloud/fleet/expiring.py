@@ -19,7 +19,7 @@ from botocore.session import get_session
 
 from jitcloud.ahead import look_ahead
 from jitcloud.clock import utc_now
-from jitcloud.due import Wake
+from jitcloud.due import Wake, wake_up
 from jitcloud.errors import Misconfigured, Unavailable
 from jitcloud.fleet.environment import variable
 from jitcloud.observing import emf, logs
@@ -70,8 +70,8 @@ class Expiring:
             # Cloud by cloud: what is stuck in one must not stand before what ends in another.
             for each in CLOUDS:
                 for cloud, item in due(self.client, self.table, until, most=limit, clouds=[each]):
-                    if item.kind != "mark":
-                        yield cloud, Wake(kind=item.kind, id=item.id, at=item.wake_at)
+                    if (wake := wake_up(item)) is not None:
+                        yield cloud, wake
                     if cloud not in self.queues:
                         break  # one of what nobody takes is enough to tell of it
         except (ClientError, BotoCoreError) as exc:

@@ -33,6 +33,9 @@ MOST_TEXT = 4096
 
 MOST_TRIES = 1000
 
+MOST_BEHIND = 60
+"""Seconds."""
+
 KINDS = ("request", "slot", "brakes")
 
 CONFIG = Config(
@@ -98,7 +101,8 @@ class SqsQueue:
 def encode(wake: Wake) -> str:
     """Return the text of a message: what is to be woken, and when. It holds nothing else."""
     at = wake.at.astimezone(UTC).isoformat()
-    said = {"v": 1, "kind": wake.kind, "id": wake.id, "at": at}
+    said: dict[str, object] = {"v": 1, "kind": wake.kind, "id": wake.id, "at": at}
+    said |= {"behind": wake.behind.total_seconds()} if wake.behind else {}
     return json.dumps(said | ({"tries": wake.tries} if wake.tries else {}))
 
 
@@ -121,9 +125,13 @@ def _wake(text: str) -> Wake | None:
         tries = said.get("tries", 0)
         if type(tries) is not int or not 0 <= tries <= MOST_TRIES:
             return None
+        behind = said.get("behind", 0)
+        if type(behind) not in {int, float} or not 0 <= behind <= MOST_BEHIND:
+            return None
         name.encode()  # what is half of a character is no text
         # An instant at the edge of the calendar may be none in UTC, in which it is passed on.
-        return Wake(kind=kind, id=name, at=at.astimezone(UTC), tries=tries)
+        at, later = at.astimezone(UTC), timedelta(seconds=behind)
+        return Wake(kind=kind, id=name, at=at, behind=later, tries=tries)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
         return None
 
@@ -137,7 +145,7 @@ def _readable(message: Any) -> Wake | None:  # noqa: ANN401 - the shape is the S
 
 def _delay(wake: Wake, now: datetime) -> int:
     """Whole seconds, rounded down: late cannot be made good, early can."""
-    left = min(max(wake.at - now, timedelta(0)), LONGEST)
+    left = min(max(wake.at - now + wake.behind, timedelta(0)), LONGEST)
     return int(left.total_seconds())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +57,7 @@ def received(sqs: SQSClient, url: str) -> list[Wake]:
 
 def test_what_is_put_in_comes_out_as_it_was(sqs: SQSClient, url: str) -> None:
     wakes = [a_wake(f"r{number}") for number in range(BATCH + 3)]
+    wakes[1] = replace(wakes[1], tries=3, behind=timedelta(microseconds=1))
     SqsQueue(sqs, url).put(wakes, NOW)
     assert sorted(received(sqs, url), key=lambda w: int(w.id[1:])) == wakes
 
@@ -68,11 +70,12 @@ def test_what_is_not_due_stays_in_and_for_15_minutes_at_the_most(sqs: SQSClient,
 
     sqs.meta.events.register("provide-client-params.sqs.SendMessageBatch", note)
     try:
-        wakes = [a_wake(seconds=-5), a_wake(seconds=59.9), a_wake(hours=2)]
+        late = replace(a_wake(seconds=59.9), behind=timedelta(seconds=1))
+        wakes = [a_wake(seconds=-5), a_wake(seconds=59.9), late, a_wake(hours=2)]
         SqsQueue(sqs, url).put(wakes, NOW)
     finally:
         sqs.meta.events.unregister("provide-client-params.sqs.SendMessageBatch", note)
-    assert sent == [0, 59, 900]
+    assert sent == [0, 59, 60, 900]
     assert received(sqs, url) == wakes[:1]
 
 

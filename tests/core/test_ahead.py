@@ -8,8 +8,17 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from jitcloud.ahead import AGAIN, AHEAD, EARLY, MOST, SOON, TRIES, Handed, look_ahead
-from jitcloud.due import Wake
+from jitcloud.ahead import (
+    AGAIN,
+    AHEAD,
+    EARLY,
+    MOST,
+    SOON,
+    TRIES,
+    Handed,
+    look_ahead,
+)
+from jitcloud.due import BEHIND, Due, Wake, wake_up
 from jitcloud.errors import Conflict, Unavailable
 from tests.world import START, Time
 
@@ -53,6 +62,24 @@ def test_each_cloud_has_its_own_queue_and_each_is_told_of_the_brakes() -> None:
     ]
     assert [w.id for w in gcp.wakes] == ["g", "brakes"]
     assert (queued.wakes, queued.unrouted, queued.troubles) == (3, (), ())
+
+
+def test_what_its_own_commit_has_queued_comes_a_little_behind_that_and_what_is_due_at_once() -> (
+    None
+):
+    aws = Kept()
+    late, soon = a_wake("late", START), a_wake("soon", START + SECOND)
+    look_ahead(found(("aws", late), ("aws", soon)), {"aws": aws}, START)  # type: ignore[arg-type] # as above
+    assert aws.wakes[:2] == [late, replace(soon, behind=BEHIND)]
+
+
+def test_a_place_comes_a_little_behind_whoever_is_to_drive_it() -> None:
+    request, slot, mark = (
+        wake_up(Due(kind=kind, id="x", wake_at=START)) for kind in ("request", "slot", "mark")
+    )
+    assert request == Wake(kind="request", id="x", at=START)
+    assert slot == Wake(kind="slot", id="x", at=START, behind=BEHIND)
+    assert mark is None
 
 
 def test_a_queue_that_is_down_keeps_no_other_from_being_filled() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import pytest
 
+from jitcloud import slots
 from jitcloud.errors import Conflict
 from jitcloud.model import RequestId, State
 from jitcloud.ports import Change
@@ -92,3 +95,46 @@ def test_whoever_insists_is_told_that_others_were_faster_each_time(
         with pytest.raises(Conflict):
             world.advance.wake(request.id, insists=True)
     assert world.advance.wake(request.id, insists=True).state in {State.ENDING, State.ENDED}
+
+
+def test_whoever_records_an_end_takes_the_place_with_the_same_commit_and_wakes_nobody_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(tmp_path)
+    request = world.ask(minutes=10)
+    world.time.forward(minutes=10)
+    changes, commit = list[Change](), world.store.commit
+
+    def noted(change: Change) -> None:
+        commit(change)
+        changes.append(change)
+
+    monkeypatch.setattr(world.store, "commit", noted)
+    assert world.advance.wake(request.id).state is State.ENDED
+    ending, emptied, ended = changes
+    (move,), (slot,) = ending.moves, ending.slots
+    assert slot.claim is not None
+    assert (move.request.state, move.wake_at) == (State.ENDING, slot.claim.until)
+    assert slot.wake_at == slot.claim.until, "should it die now, both are due when that ends"
+    assert (emptied.moves, [each.claim for each in emptied.slots]) == ((), [None])
+    assert (ended.slots, ended.moves[0].request.state) == ((), State.ENDED)
+
+
+def test_an_end_takes_no_place_that_another_drives(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    request = world.ask(minutes=10)
+    place = world.now(request).places.grant
+    assert place is not None
+    world.time.forward(minutes=10)
+    slot = world.store.slot(place.key)
+    assert slot is not None
+    other = slots.claim(slot, "another", world.time() + timedelta(seconds=15))
+    world.store.commit(Change(slots=(replace(other, version=slot.version + 1),)))
+    assert world.advance.wake(request.id).state is State.ENDING
+    left = world.store.slot(place.key)
+    assert left is not None
+    assert (left.claim, left.holders) == (other.claim, ())
+    assert world.cloud.who_can("reader") == {"ana"}, "only one may tell the cloud"
+    world.time.forward(seconds=15)
+    assert world.advance.wake(request.id).state is State.ENDED
+    assert not world.cloud.who_can("reader")

@@ -18,7 +18,7 @@ from typing import Any, cast
 
 from jitcloud.ahead import PERIOD, Handed, look_ahead
 from jitcloud.config import Deployment
-from jitcloud.due import Wake
+from jitcloud.due import Due, Wake, wake_up
 from jitcloud.fleet.advancing import wake_one
 from jitcloud.model import Request
 from jitcloud.ports import Change, Store
@@ -48,7 +48,7 @@ class SlowQueue:
 
     def put(self, wakes: Sequence[Wake], now: datetime, lag: timedelta = timedelta(0)) -> None:
         for wake in wakes:
-            left = min(max(wake.at - now, timedelta(0)), LONGEST)
+            left = min(max(wake.at - now + wake.behind, timedelta(0)), LONGEST)
             whole = timedelta(seconds=int(left.total_seconds()))
             if self.loses(wake):
                 continue
@@ -83,12 +83,17 @@ class Streaming:
 
 
 def _wakes(change: Change) -> Iterator[Wake]:
-    for move in change.moves:
-        if move.wake_at is not None:
-            yield Wake(kind="request", id=move.request.id, at=move.wake_at)
-    for slot in change.slots:
-        if slot.wake_at is not None:
-            yield Wake(kind="slot", id=slot.key, at=slot.wake_at)
+    moved = (
+        Due(kind="request", id=move.request.id, wake_at=move.wake_at)
+        for move in change.moves
+        if move.wake_at is not None
+    )
+    driven = (
+        Due(kind="slot", id=slot.key, wake_at=slot.wake_at)
+        for slot in change.slots
+        if slot.wake_at is not None
+    )
+    yield from (wake for wake in map(wake_up, (*moved, *driven)) if wake is not None)
     if change.control is not None and change.control.controls.endings:
         yield Wake(kind="brakes", id="brakes", at=change.control.controls.updated_at)
 
@@ -141,7 +146,8 @@ class Fleet:
 
     def _due(self, until: datetime, limit: int) -> Iterator[tuple[str, Wake]]:
         for item in self.store.due(until, min(limit, 1000)):
-            yield "memory", Wake(kind=item.kind, id=item.id, at=item.wake_at)
+            if (wake := wake_up(item)) is not None:
+                yield "memory", wake
 
     def _hand(self, wake: Wake) -> None:
         self.woken += 1

@@ -258,8 +258,11 @@ class KindOf:
 class LeavesAlone(Converger):
     """Finds every place driven by another just now."""
 
-    def converge(self, key: SlotKey) -> Slot | None:
-        return self.store.slot(key)
+    def converge(self, key: SlotKey, known: Slot | None = None) -> Slot | None:
+        return known or self.store.slot(key)
+
+    def claimed(self, slot: Slot, now: datetime) -> Slot | None:  # noqa: ARG002 - the core's
+        return None
 
 
 # ── The tie ──────────────────────────────────────────────────────────────────────────────────

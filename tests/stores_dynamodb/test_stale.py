@@ -8,7 +8,7 @@ from typing import Any
 
 import boto3
 
-from jitcloud.due import Due, Wake
+from jitcloud.due import BEHIND, Due, Wake
 from jitcloud.emulators.ministack import Ministack
 from jitcloud.model import Brake, Reach, Scope, State
 from jitcloud.ports import Change, Page
@@ -158,7 +158,7 @@ def test_the_stream_says_what_to_wake_and_when(
     wakes = [wake for record in records for wake in stream.wakes(record)]
     assert wakes == [
         Wake(kind="request", id=request_id(1), at=LATER),
-        Wake(kind="slot", id=slot_key(1), at=NOW),
+        Wake(kind="slot", id=slot_key(1), at=NOW, behind=BEHIND),
         Wake(kind="request", id=request_id(1), at=NOW),
     ]
     of_aws = [wake for record in records for wake in stream.wakes(record, "aws")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from jitcloud.due import Wake
+from jitcloud.due import Wake, wake_up
 from jitcloud.stores.dynamodb import due, keys
 
 
@@ -23,8 +23,8 @@ def wakes(record: Mapping[str, Any], cloud: str | None = None) -> Iterator[Wake]
         return
     item = {name: dict(value) for name, value in image.items()}
     found = due.read(item)
-    if found is not None and found[1].kind != "mark" and cloud in {None, found[0]}:
-        yield Wake(kind=found[1].kind, id=found[1].id, at=found[1].wake_at)
+    if found is not None and cloud in {None, found[0]} and (wake := wake_up(found[1])) is not None:
+        yield wake
     if item.get("pk") == keys.text(keys.CONTROLS) and "ending" in item:
         try:
             at = keys.to_instant(item["ending"])
