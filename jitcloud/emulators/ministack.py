@@ -218,6 +218,7 @@ def _serve() -> None:
     app = importlib.import_module("ministack.app")
     _ask_for_the_right_of_one()
     _judge_groups_as_groups()
+    _judge_writes_by_their_conditions()
     _count_in_numbers()
     if is_prompt:
         _look_often()
@@ -269,6 +270,43 @@ def _judge_groups_as_groups() -> None:
         return found(service, method, path, headers, body, params, *more)
 
     vars(actions)["extract_resource_arn"] = judged
+
+
+def _judge_writes_by_their_conditions() -> None:
+    """Judge who may write an object by the condition it is written on, and its lock, as AWS does.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes-enforce.html
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html (Permissions)
+    """
+    actions = importlib.import_module("ministack.core.iam_actions")
+    known: Callable[..., dict[str, object]] = vars(actions)["s3_service_context"]
+    asked: Callable[..., list[tuple[str, str]]] = vars(actions)["s3_additional_checks"]
+
+    def told(
+        action: str,
+        params: dict[str, object] | None,
+        path: str = "",
+        headers: dict[str, str] | None = None,
+    ) -> dict[str, object]:
+        context = known(action, params, path, headers)
+        if action == "s3:PutObject" and headers is not None and "if-none-match" in headers:
+            context["s3:if-none-match"] = headers["if-none-match"]
+        return context
+
+    def checked(
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        body: bytes,
+        params: dict[str, object],
+    ) -> list[tuple[str, str]]:
+        checks = asked(method, path, headers, body, params)
+        if method == "PUT" and not params and "x-amz-object-lock-mode" in headers:
+            checks.append(("s3:PutObjectRetention", f"arn:aws:s3:::{path.lstrip('/')}"))
+        return checks
+
+    vars(actions)["s3_service_context"] = told
+    vars(actions)["s3_additional_checks"] = checked
 
 
 def _count_in_numbers() -> None:

@@ -14,7 +14,8 @@ from tests.contract.notifiers.mailbox import Mailbox
 LAB, FEW = "lab", "few"
 """Entitlements: a group that others fill too, for everybody; and one for hardly anybody."""
 
-JOURNAL, HEARD, TOPIC = "jitcloud-journal", "jitcloud-heard", "jitcloud-told"
+JOURNAL, ANCHORS = "jitcloud-journal", "jitcloud-anchors"
+HEARD, TOPIC = "jitcloud-heard", "jitcloud-told"
 SOMEBODY = {f"p{number}": f"P{number}" for number in range(40)}
 
 _CATALOG = """
@@ -65,6 +66,10 @@ end_leaked = true
 [journal]
 bucket = "{journal}"
 
+[anchors]
+bucket = "{anchors}"
+every = "1m"
+
 [[publish.eventbridge]]
 name = "bus"
 bus = "{bus}"
@@ -84,7 +89,10 @@ from_address = "jitcloud@example.com"
 
 
 class Outfitted(Fleet):
-    """A journal, a secret, a bus, a topic and mail; and people whose groups their tokens name."""
+    """All that a deployment may name: a journal, anchors, a secret, a bus, a topic and mail.
+
+    And people whose groups their tokens name.
+    """
 
     def __init__(self, folder: Path, mailbox: Mailbox) -> None:
         super().__init__(folder, people={**PEOPLE, **SOMEBODY})
@@ -99,17 +107,24 @@ class Outfitted(Fleet):
             self.account.group(group, BUCKET)
         super().configure(_CATALOG.format(account=account, users=users) + catalog, _RULES + rules)
         self.account.bucket(JOURNAL, {})
+        self._client("s3").create_bucket(Bucket=ANCHORS, ObjectLockEnabledForBucket=True)
         bus, topic = self._channels()
         held = self._client("secretsmanager").create_secret(Name="held", SecretString="{}")
         self.more = {
             "EventBusArn": bus,
             "TopicArns": topic,
             "JournalBucket": JOURNAL,
+            "AnchorsBucket": ANCHORS,
             "SecretArn": held["ARN"],
         }
         file = self.folder / "jitcloud.toml"
         told = _MORE.format(
-            journal=JOURNAL, bus=bus, topic=topic, aws=self.aws.endpoint_url, port=self.mailbox.port
+            journal=JOURNAL,
+            anchors=ANCHORS,
+            bus=bus,
+            topic=topic,
+            aws=self.aws.endpoint_url,
+            port=self.mailbox.port,
         )
         issuer = f'url = "{self.issuer.url}"\n'
         text = file.read_text().replace(issuer, f'{issuer}groups_claim = "groups"\n')

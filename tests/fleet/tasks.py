@@ -16,8 +16,10 @@ from typing import Any
 
 from jitcloud.emulators.account import OK, read
 from jitcloud.emulators.fleet import BUCKET, DOCUMENT, KEY, REPORTS
-from jitcloud.model import Credentials
-from tests.fleet.outfitted import FEW, LAB, SOMEBODY, Outfitted
+from jitcloud.last_checkpoint import CHANNEL
+from jitcloud.model import CONTROLS, Credentials
+from jitcloud.stores.dynamodb import keys
+from tests.fleet.outfitted import ANCHORS, FEW, LAB, SOMEBODY, Outfitted
 from tests.fleet.permissions import permissions, without
 from tests.fleet.workers import kill
 
@@ -113,6 +115,17 @@ class Tasks:
             expires_at=datetime.fromisoformat(made["expires_at"]),
         )
 
+    def anchored(self) -> int:
+        """How many checkpoints of the record there are."""
+        s3 = self.fleet.deployed.client("s3")
+        return len(s3.list_object_versions(Bucket=ANCHORS).get("Versions", []))
+
+    def forget_the_last_checkpoint(self) -> None:
+        """Make the next one due, as it is after a while, for a judge that begins afresh."""
+        kill(self.fleet, "judge")
+        table, mark = self.fleet.deployed.table, keys.mark(CHANNEL, CONTROLS)
+        self.fleet.deployed.client("dynamodb").delete_item(TableName=table, Key=keys.key(mark))
+
     def reads(self, credentials: Credentials) -> str:
         return read(self.fleet.account.s3(credentials), BUCKET, KEY)
 
@@ -137,8 +150,11 @@ def _judge(tasks: Tasks) -> None:
     tasks.post("ben", f"requests/{name}/deny", {"reason": "not now"})
     assert name in {each["id"] for each in tasks.get(person, "requests")["requests"]}
     tasks.get(person, f"requests/{name}/trail")
+    before = tasks.anchored()
+    tasks.forget_the_last_checkpoint()
     taken = tasks.fleet.deployed.invoke("judge", {"take_up": True})
     assert taken.error is None, taken.payload
+    assert tasks.anchored() > before
 
 
 def _look(tasks: Tasks) -> None:
