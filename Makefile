@@ -17,7 +17,7 @@ MACHINE := $(if $(filter x86_64,$(ARCHITECTURE)),x86_64,aarch64)
 # Tests start some hundred processes, and what was compiled once need not be again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test test-long lint bench simulate mutants mutation-score package lock clean
+.PHONY: help demo test test-long lint bench simulate mutants mutation-score guarantees package lock clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "make %-14s %s\n", $$1, $$2 }'
@@ -49,6 +49,9 @@ mutants: $(READY) ## put in each bug that is kept here, and see that tests find 
 
 mutation-score: $(READY) ## how many small changes of the core the tests find
 	@$(BIN)/python -m tests.mutations.score --each 60 --minutes 12
+
+guarantees: $(READY) ## write anew what docs/guarantees.md has from the tests
+	@$(BIN)/python -m tests.docs.guarantees --write
 
 # Libraries are installed by hash, for Lambda and not for this machine.
 package: $(READY) ## what is deployed on Lambda, in build/: CONFIG=folder of jitcloud.toml

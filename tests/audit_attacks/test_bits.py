@@ -1,4 +1,4 @@
-"""No bit of what is stored of a request, or of a checkpoint, can be another unnoticed."""
+"""P9: no bit of what is stored of a request, or of a checkpoint, can be another unnoticed."""
 
 from __future__ import annotations
 

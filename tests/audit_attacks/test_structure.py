@@ -1,6 +1,6 @@
 """Events and requests taken away, moved and put in place of others: on each store, and on exports.
 
-Whoever attacks here can write everything that is stored, and has no key. Each attack is found
+P9: whoever attacks here can write everything that is stored, and has no key. Each attack is found
 with checkpoints; without them it is found, or the report says that it cannot be seen.
 """
 

@@ -1,4 +1,4 @@
-"""With what a function runs with in hand, somebody gets what the threat model says, and no more.
+"""P11: who has in hand what a function runs with gets what the threat model says, and no more.
 
 And whoever writes the table by hand, as its administrator can, lets nobody in.
 """

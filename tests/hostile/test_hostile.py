@@ -1,4 +1,4 @@
-"""Whatever a parser is handed, it reads that or says no: in words of ours, short, and harmless.
+"""P13: whatever a parser is handed, it reads that or says no: in our words, short, and harmless.
 
 Nothing is raised but what ``jitcloud/errors.py`` has, no message holds what could act on a
 terminal, nothing lasts forever, and what is read is written as it was.

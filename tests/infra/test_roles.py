@@ -1,4 +1,4 @@
-"""No role may do more than its function needs; each line is listed in ``roles.py``."""
+"""P11: no role may do more than its function needs; each line is listed in ``roles.py``."""
 
 from __future__ import annotations
 

@@ -21,8 +21,8 @@ FAR = timedelta(days=3)
 def run_out(world: World) -> None:
     """Let time pass until nothing is left to do, then check what must be so in the end.
 
-    In every other world nothing but the record and the clouds can be read by then, and nothing
-    signs: ends need neither (P6).
+    P6: in every other world nothing but the record and the clouds can be read by then, and nothing
+    signs: ends need neither.
     """
     dice = Dice(world.seed, world.steps)
     world.chaos.begin(world.steps, dice)

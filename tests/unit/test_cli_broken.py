@@ -1,4 +1,4 @@
-"""Ending is gated on nothing: whatever file is broken, access still ends (P6)."""
+"""P6: ending is gated on nothing; whatever file is broken, access still ends."""
 
 from __future__ import annotations
 
