@@ -14,7 +14,7 @@ from jitcloud.model import Request, RequestId
 from jitcloud.outbox import Outbox
 from jitcloud.ports import Store
 from jitcloud.telling import CHANNEL
-from jitcloud.waking import brakes, put_off, woken
+from jitcloud.waking import Later, brakes, put_off, woken
 
 MOST = 1000
 BATCH = MOST // 2
@@ -90,7 +90,7 @@ def sweep(  # noqa: PLR0913, PLR0917 - what is swept, and all that goes on besid
     ledger, clock = advance.ledger, advance.converger.clock
     troubles = list(brakes(ledger, clock()))
     due = ledger.store.due(clock(), limit)
-    later: list[Due] = []
+    later: list[Later] = []
     count = 0
     known: dict[str, Request] = {}
     for number, item in enumerate(due):
@@ -120,23 +120,20 @@ def _read(store: Store, due: Sequence[Due]) -> dict[str, Request]:
 
 
 def _rest(
-    advance: Advance, later: Sequence[Due], stopped: Callable[[], bool]
+    advance: Advance, later: Sequence[Later], stopped: Callable[[], bool]
 ) -> Iterator[tuple[str, str]]:
     """Wake what may have to ask around, for a bounded time; whatever ends meanwhile goes first."""
     clock = advance.converger.clock
     give_up = clock() + ASKING
     looked = clock()
-    known: dict[str, Request] = {}
-    for number, item in enumerate(later):
+    for item, known in later:
         if stopped():
             return
         if clock() >= give_up:
             # Left due, it would stand before what ends in the next sweep.
             put_off(advance, item)
             continue
-        if number % READ == 0:
-            known = _read(advance.ledger.store, later[number : number + READ])
-        yield from woken(advance, item, None, known.get(item.id))
+        yield from woken(advance, item, None, known)
         if clock() - looked >= LOOK_UP:
             looked = clock()
             yield from _ends(advance, looked, stopped)

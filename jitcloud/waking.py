@@ -23,10 +23,14 @@ AGED = 20
 """How many of those who use a place are looked at for how long something is overdue there."""
 
 
+Later = tuple[Due, Request]
+"""What is woken once all that ends has had its turn, and the request as it was read before."""
+
+
 def woken(
     advance: Advance,
     item: Due,
-    later: list[Due] | None = None,
+    later: list[Later] | None = None,
     known: Request | None = None,
     *,
     is_looked_for: bool = True,
@@ -59,7 +63,7 @@ def woken(
 def _wake(
     advance: Advance,
     item: Due,
-    later: list[Due] | None,
+    later: list[Later] | None,
     known: Request | None,
     *,
     insists: bool,
@@ -69,7 +73,7 @@ def _wake(
         name, ends_only = RequestId(item.id), later is not None
         request = advance.wake(name, ends_only=ends_only, known=known, insists=insists)
         if later is not None and request.state in LATER:
-            later.append(item)
+            later.append((item, request))
         return ""
     slot = advance.wake_slot(SlotKey(item.id))
     # A place that a cloud refused is tried again by itself. Refused again, it wants a person.
