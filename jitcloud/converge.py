@@ -107,6 +107,7 @@ class Converger:
             operation=claimed.operation,
             filled_at=claimed.filled_at,
             emptied_at=claimed.emptied_at,
+            shown_until=claimed.shown_until,
             begun_with=(claimed.holders, claimed.last),
         )
         try:
@@ -195,10 +196,11 @@ class Converger:
             is_lost = not drive.operation.id and operation.verb == "remove"
             # A removal whose answer never came is told again at once, for it may not have begun.
             return not (gives_up or (is_lost and not wanted))
-        drive.landed_by = slots.later(drive.landed_by, now)
-        if operation.either and followed.progress is Progress.UNKNOWN:
-            # Whoever died was not at a create; a removal would take what a newcomer is given.
-            drive.operation = replace(operation, verb="remove", either=False, id="")
+        landed_by, drive.landed_by = drive.landed_by, slots.later(drive.landed_by, now)
+        if operation.either and (operation.id or followed.progress is Progress.UNKNOWN):
+            # Whoever died was not at a create, or was past one that has ended; a removal would
+            # take what a newcomer is given.
+            drive.operation = _removal(drive.kind, operation, landed_by)
             return self._follow(drive)
         drive.ended(operation, followed, now)
         return False
@@ -240,7 +242,7 @@ class Converger:
                 lambda s: replace(s, standing=False) if ours else slots.with_standing(s, seen),
             )
         if seen.present and not drive.slot.standing and not drive.may_be_stale(seen):
-            drive.filled_at = seen.at
+            drive.filled(seen.at)
 
     def _fits(self, drive: Drive) -> bool:
         wanted = slots.wish(drive.slot, self.clock())
@@ -287,13 +289,15 @@ class Converger:
             drive.landed_by = before
             raise
         except OutcomeUnknown:
-            drive.told(now, fills=bool(wanted))
+            drive.told(now, fills=bool(wanted), landed_by=drive.landed_by)
             if hasattr(kind, "follow") and (stuck is None or stuck.verb == "remove"):
                 drive.operation = Operation(verb="put" if wanted else "remove", begun_at=now)
             raise
         drive.landed_by = slots.later(before, self.clock())
         if not drive.trouble:
             drive.told(now if id_ is not None else self.clock(), fills=bool(wanted))
+            if wanted and id_ is None:
+                drive.surely_filled(now)
         if stuck is not None and stuck.verb == "put":
             # It may still let somebody in, so it is what must be waited for.
             return True
@@ -380,12 +384,30 @@ def _claimed(kind: SlotKind, slot: Slot, now: datetime) -> Slot:
     return slots.claim(_left_behind(kind, slot), str(ULID()), until)
 
 
+def _removal(kind: SlotKind, create: Operation, landed_by: datetime | None) -> Operation:
+    """What whoever died may have told instead of a create, or after one that is on record."""
+    began = create.begun_at
+    if create.id and landed_by is not None:
+        began = max(began, landed_by - kind.timeout - CLAIM_MARGIN)
+    return replace(create, verb="remove", either=False, id="", begun_at=began)
+
+
 def _left_behind(kind: SlotKind, slot: Slot) -> Slot:
     """The slot with what a driver may have begun who then died."""
     if slot.claim is None:
         return slot
     began = slot.claim.until - kind.timeout - CLAIM_MARGIN
     operation = slot.operation
-    if hasattr(kind, "follow") and (operation is None or operation.verb == "remove"):
+    if operation is not None and operation.verb == "put":
+        # It may have been seen to end, and what it gave then been removed.
+        operation = replace(operation, either=True)
+    elif hasattr(kind, "follow"):
         operation = Operation(verb="put", begun_at=began, either=True, filled_before=slot.filled_at)
-    return replace(slot, operation=operation, filled_at=slots.later(slot.filled_at, began))
+    shown_until = slot.claim.until + slots.by_any_clock(kind.settle)
+    return replace(
+        slot,
+        operation=operation,
+        filled_at=slots.later(slot.filled_at, slots.since(slot.emptied_at, began)),
+        # It may have been told to remove what is there, and be doing so until the claim's end.
+        shown_until=slots.later(slot.shown_until, shown_until),
+    )

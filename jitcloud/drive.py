@@ -21,6 +21,7 @@ class Drive:
     operation: Operation | None
     filled_at: datetime | None
     emptied_at: datetime | None
+    shown_until: datetime | None
     begun_with: tuple[tuple[Holder, ...], RequestId | None]
     """Who held the slot when it was claimed, and who had left it last."""
     seen: Sight | None = None
@@ -28,20 +29,38 @@ class Drive:
     is_done: bool = False
     """Whether the cloud has just said that it has removed what was there."""
 
-    def told(self, at: datetime, *, fills: bool) -> None:
-        """Remember that the cloud was told to fill the place, or to empty it."""
+    def told(self, at: datetime, *, fills: bool, landed_by: datetime | None = None) -> None:
+        """Remember that the cloud was told to fill the place, or to empty it.
+
+        ``landed_by`` is when the call has surely landed, where it was not answered.
+        """
         if fills:
-            self.filled_at = at
+            self.filled(at)
         else:
-            self.emptied_at = at
+            self.emptied_at = slots.later(self.filled_at, at)
+            self.shown_until = slots.later(self.shown_until, self._shows(landed_by or at))
+
+    def filled(self, at: datetime) -> None:
+        """Remember that the place was filled then, by us, or may have been."""
+        self.filled_at = slots.since(self.emptied_at, at)
+
+    def surely_filled(self, began: datetime) -> None:
+        """Believe lists again: what was told then, to fill the place, is known to be done.
+
+        It proves nothing where a removal may have landed after it.
+        """
+        if self.shown_until is not None and self.shown_until <= self._shows(began):
+            self.shown_until = None
+
+    def _shows(self, landed_by: datetime) -> datetime:
+        """Until when lists may show what a removal has taken that had landed by then."""
+        return landed_by + slots.by_any_clock(self.kind.settle)
 
     def may_be_stale(self, seen: Sight) -> bool:
         """Whether what is seen there may be what was removed just before."""
-        emptied, filled = self.emptied_at, self.filled_at
-        if not seen.present or self.slot.standing or not self.kind.grants or emptied is None:
+        if not seen.present or self.slot.standing or not self.kind.grants:
             return False
-        put_since = filled is not None and filled > emptied
-        return not put_since and seen.at < emptied + self.kind.settle
+        return self.shown_until is not None and seen.at < self.shown_until
 
     def known(self, slot: Slot) -> Slot:
         """The slot as it stands, with what has become known."""
@@ -51,6 +70,7 @@ class Drive:
             operation=self.operation,
             filled_at=self.filled_at,
             emptied_at=self.emptied_at,
+            shown_until=self.shown_until,
         )
 
     # ── What the cloud has said ──────────────────────────────────────────────────────────────────
@@ -62,19 +82,20 @@ class Drive:
         match followed.progress:
             case Progress.FAILED:
                 self.trouble = followed.reason
-                if self.filled_at == operation.begun_at:
+                if self.filled_at == slots.since(self.emptied_at, operation.begun_at):
                     self.filled_at = operation.filled_before
             case Progress.DONE if not removes:
                 # The cloud's own word; what it lists may be older.
                 self.seen = Sight(at=now, present=True)
-                self.filled_at = now
+                self.filled(now)
+                self.surely_filled(operation.begun_at)
             case Progress.DONE:
                 # Likewise: nothing that is listed before it has settled is believed.
-                self.emptied_at = now
+                self.told(now, fills=False)
                 settles = self.kind.settle > timedelta(0)
                 self.is_done = settles and not slots.wish(self.slot, now)
             case _ if removes:
-                self.emptied_at = now
+                self.told(now, fills=False)
 
     # ── How the slot stands then ─────────────────────────────────────────────────────────────────
 
@@ -90,7 +111,7 @@ class Drive:
         kind, seen = self.kind, self.seen
         slot = self.known(slot)
         if seen is None:
-            looks = slots.later(slot.landed_by, now) + kind.settle
+            looks = slots.later(slot.landed_by, now) + slots.by_any_clock(kind.settle)
             return replace(slot, claim=None, attempts=0, trouble="", wake_at=looks)
         wanted = slots.wish(slot, now)
         if wanted and self.may_be_stale(seen):
@@ -114,7 +135,7 @@ def _at_rest(slot: Slot, seen: Sight, kind: SlotKind, now: datetime) -> Slot:
     # presence, as soon as no earlier call of ours (a slow removal) can undo it.
     wait = timedelta(0) if kind.grants and slots.wish(slot, now) else kind.settle
     if slot.landed_by is not None and not slots.is_settled(slot, wait):
-        return replace(slot, wake_at=slot.landed_by + wait)
+        return replace(slot, wake_at=slot.landed_by + slots.by_any_clock(wait))
     if not seen.present:
         # Proven empty: whoever fills it from here on, before us, is somebody else.
         slot = replace(slot, standing=None)

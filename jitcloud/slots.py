@@ -11,7 +11,7 @@ import hashlib
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from jitcloud.model import Claim, Holder, Operation, Place, RequestId, Sight, Slot
+from jitcloud.model import SKEW, Claim, Holder, Operation, Place, RequestId, Sight, Slot
 
 FIRST_RETRY = timedelta(seconds=1)
 LAST_RETRY = timedelta(minutes=5)
@@ -151,7 +151,17 @@ def is_settled(slot: Slot, settle: timedelta) -> bool:
     """
     if slot.seen is None or (slot.operation is not None and slot.operation.verb == "put"):
         return False
-    return slot.landed_by is None or slot.seen.at >= slot.landed_by + settle
+    return slot.landed_by is None or slot.seen.at >= slot.landed_by + by_any_clock(settle)
+
+
+def by_any_clock(settle: timedelta) -> timedelta:
+    """How long after a call has landed it is waited until a cloud has surely settled.
+
+    The clock by which the call had landed need not be that of the look: another driver looks, or
+    the clock was set right meanwhile, as one that is wrong soon is. What a cloud does at once
+    needs no clocks: whoever looks because the record says that it was told looks after it.
+    """
+    return settle + SKEW if settle else settle
 
 
 def with_standing(slot: Slot, sight: Sight) -> Slot:
@@ -199,6 +209,11 @@ def claim(slot: Slot, by: str, until: datetime) -> Slot:
 def later(known: datetime | None, instant: datetime) -> datetime:
     """The later of two instants, of which the first may not be known."""
     return instant if known is None else max(known, instant)
+
+
+def since(last: datetime | None, at: datetime) -> datetime:
+    """An instant that counts as after the last one, though it was read from another clock."""
+    return at if last is None else max(at, last + timedelta.resolution)
 
 
 def put_off(slot: Slot, trouble: str, now: datetime) -> Slot:

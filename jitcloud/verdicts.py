@@ -61,7 +61,7 @@ def is_in_motion(slot: Slot, settle: timedelta, now: datetime) -> bool:
     """Whether somebody drives the slot, is about to, or did so too recently for lists to tell."""
     if slot.claim is not None or (slot.operation is not None and slot.wake_at is not None):
         return True
-    if slot.landed_by is not None and now < slot.landed_by + settle:
+    if slot.landed_by is not None and now < slot.landed_by + slots.by_any_clock(settle):
         return True
     if not slots.wish(slot, now):
         # Nothing wakes a place that is empty for good.

@@ -111,7 +111,13 @@ class Slot:
     usable_at: datetime | None = None
     """When it was last joined while it was filled still, or may have been."""
     emptied_at: datetime | None = None
-    """When a cloud was last told to empty it: for a while it may still seem to be filled."""
+    """When a cloud was last told to empty it. Not before ``filled_at`` if that came first, by
+    whatever clocks; and the other way round."""
+    shown_until: datetime | None = None
+    """Until then a cloud may list what it was told to remove, or may have been.
+
+    None again once a call to fill it is known to be done that was made after any removal.
+    """
     last: RequestId | None = None
     """Who left it last: whose access it is, if it is seen to be there after all."""
     seen: Sight | None = None

@@ -62,7 +62,7 @@ def test_gone_is_said_only_when_a_list_shows_it_and_lists_have_had_their_time(he
     assert (here.state(request), here.who()) == (State.ENDING, {"ana"})
     here.pass_time(seconds=5)
     assert (here.state(request), here.who()) == (State.ENDING, set())
-    here.pass_time(seconds=SETTLE.total_seconds() - 1)
+    here.pass_time(seconds=(SETTLE + SKEW).total_seconds() - 1)
     assert here.state(request) is State.ENDING
     here.pass_time(seconds=1)
     assert here.world.now(request).evidence is Evidence.SEEN_ABSENT

@@ -104,7 +104,7 @@ def test_nothing_is_read_between_the_removal_and_the_time_it_settles(here: Here)
     here.world.time.forward(seconds=5)
     here.world.sweep()
     assert here.kind.told == ["follow"]
-    here.world.time.forward(seconds=3)
+    here.world.time.forward(seconds=8)
     here.world.sweep()
     assert here.kind.told == ["follow", "see"]
     assert here.state(request) is State.ENDED

@@ -16,6 +16,7 @@ from jitcloud.converge import CLAIM_MARGIN
 from jitcloud.model import Guarantee
 from jitcloud.ports import SlotKind
 from jitcloud.settings import AnchorsSettings, AwsSettings, LimitsSettings, Settings
+from jitcloud.slots import by_any_clock
 from tests.crashes.registry import MECHANISMS, STORES
 
 CONSTANTS: Mapping[str, str] = {
@@ -165,7 +166,7 @@ def claim_of(kind: SlotKind) -> timedelta:
 
 def believed_after(kind: SlotKind) -> timedelta:
     """How long after a call without an answer no absence, and no denial, is believed."""
-    return claim_of(kind) + kind.settle
+    return claim_of(kind) + by_any_clock(kind.settle)
 
 
 # ── In a text ────────────────────────────────────────────────────────────────────────────────

@@ -39,8 +39,6 @@ EMULATOR_CANNOT_TELL: Mapping[str, Mapping[Name, str]] = {
         ("TakeWakeUps", "sqs:DeleteMessage"): "the emulator takes messages out by itself",
         ("TakeWakeUps", "sqs:GetQueueAttributes"): "the emulator looks how full it is by itself",
         ("TakeWakeUps", "sqs:ChangeMessageVisibility"): "the emulator gives them back by itself",
-        ("ListJournal", "s3:ListBucket"): "the emulator says that an object is not there to whoever"
-        " may read it; AWS says so to whoever may list the bucket, and else denies (GetObject)",
     },
     "publish": {**_LOG, **_STREAM},
 }

@@ -91,13 +91,8 @@ CLASSIC_BUGS = frozenset(
     }
 )
 
-AS_BUILT = frozenset({"trust a list after a call without an answer"})
-"""In what the product differs from the model: harmless unless settling takes longer than a claim.
-
-A list may still show what is gone for as long as settling takes. The product counts from when a
-removal was sent, also where it got no answer and landed later, or where its driver died; and a
-create that got no answer ends that doubt, though it may be lost. Empty once that is mended.
-"""
+AS_BUILT: frozenset[str] = frozenset()
+"""In what the product differs from the model: nothing that is known."""
 
 WORK = ("read", "settle", "look", "commit")
 """What a driver does, in the time that its claim gives it or after that."""
@@ -393,10 +388,11 @@ class Lifecycle:
         until = max(state.slot.claim, 1)
         # What it saw before is what a removal takes, and is not what a create gives.
         is_taken = call == DELETE and driver.saw == PRESENT
+        is_taken = is_taken and "believe a stale list" not in self.bugs
         unanswered = driver._replace(
             at=COMMIT,
             settled=-1,
-            doubtful=is_taken and "believe a stale list" not in self.bugs,
+            doubtful=is_taken or (driver.doubtful and self._doubts_more),
             landed=until,
             emptied=self._emptied(state.slot, call, until),
             in_trouble=True,

@@ -6,30 +6,28 @@ from collections.abc import Callable, Hashable, Iterator
 from functools import cache
 
 from tests.model.checker import Space, Step, check_finishes, explore, walk
-from tests.model.lifecycle_model import AS_BUILT, DRIVERS, NAMES, Lifecycle
+from tests.model.lifecycle_model import DRIVERS, NAMES, Lifecycle
 from tests.model.lifecycle_state import State
 
-WHOLE = Lifecycle(bugs=AS_BUILT)
+WHOLE = Lifecycle()
 """Two drivers, two requests, a crash of each driver, one call that gets no answer."""
 
 REDUCED = {
-    "one driver, a late call": Lifecycle(drivers=1, crashes=0, duration=1, bugs=AS_BUILT),
-    "one request, all faults": Lifecycle(requests=1, duration=1, bugs=AS_BUILT),
+    "one driver, a late call": Lifecycle(drivers=1, crashes=0, duration=1),
+    "one request, all faults": Lifecycle(requests=1, duration=1),
 }
 """Together they have each kind of step, and take seconds."""
 
 PROMPT = {
-    "one request": Lifecycle(requests=1, duration=1, is_prompt=True, bugs=AS_BUILT),
-    "one request, longer claims": Lifecycle(
-        claim=2, requests=1, duration=1, is_prompt=True, bugs=AS_BUILT
-    ),
-    "two requests": Lifecycle(drivers=1, duration=1, is_prompt=True, bugs=AS_BUILT),
+    "one request": Lifecycle(requests=1, duration=1, is_prompt=True),
+    "one request, longer claims": Lifecycle(claim=2, requests=1, duration=1, is_prompt=True),
+    "two requests": Lifecycle(drivers=1, duration=1, is_prompt=True),
 }
 """Where whoever has something to do does it before time goes on."""
 
 LARGER = {
-    "no faults": Lifecycle(crashes=0, late_calls=0, bugs=AS_BUILT),
-    "claims that last longer": Lifecycle(claim=2, drivers=1, duration=3, bugs=AS_BUILT),
+    "no faults": Lifecycle(crashes=0, late_calls=0),
+    "claims that last longer": Lifecycle(claim=2, drivers=1, duration=3),
     "settling that lasts longer than a claim": Lifecycle(settle=2, drivers=1, duration=2),
 }
 

@@ -34,7 +34,7 @@ from jitcloud.broker import Broker
 from jitcloud.converge import CLAIM_MARGIN, Converger
 from jitcloud.errors import Conflict, OutcomeUnknown
 from jitcloud.ledger import Ledger
-from jitcloud.model import Area, Hold, Listing, Request, RequestId, Sight, Slot, SlotKey
+from jitcloud.model import SKEW, Area, Hold, Listing, Request, RequestId, Sight, Slot, SlotKey
 from jitcloud.model import State as Phase
 from jitcloud.ports import Change
 from jitcloud.providers.memory import KIND, MemoryAssignments, MemoryCloud
@@ -347,7 +347,8 @@ class Tie:
         self.cloud = MemoryCloud(self.time)
         if by_hand:
             self.cloud.assign_by_hand("ana", ROLE)
-        settle = self.tick * self.lifecycle.settle
+        # Less what is waited for in case that clocks differ: here there is one.
+        settle = self.tick * self.lifecycle.settle - SKEW
         self.kind = Scripted(self.cloud, settle, self.time)
         self._here = self._advance(self.store, self.kind)
         self._drivers = [
@@ -575,14 +576,6 @@ class Tie:
         elif slot.landed_by is not None:
             since = math.floor((slot.seen.at - slot.landed_by) / self.tick)
             settled = max(-1, min(since, settle))
-        emptied = 0
-        filled_since = (
-            slot.filled_at is not None
-            and slot.emptied_at is not None
-            and slot.filled_at > slot.emptied_at
-        )
-        if slot.emptied_at is not None and not filled_since:
-            emptied = max(self._ticks(slot.emptied_at + self.kind.settle, now), 0)
         seen = model.NOTHING
         if slot.seen is not None:
             seen = model.PRESENT if slot.seen.present else model.ABSENT
@@ -593,7 +586,7 @@ class Tie:
             "landed by": self._ticks(slot.landed_by, now),
             "seen": seen,
             "settled": settled,
-            "emptied": emptied,
+            "emptied": max(self._ticks(slot.shown_until, now), 0),
             "tried": slot.attempts > 0,
         }
 

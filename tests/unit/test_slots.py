@@ -10,6 +10,7 @@ import pytest
 
 from jitcloud import slots
 from jitcloud.model import (
+    SKEW,
     Claim,
     Holder,
     Operation,
@@ -226,7 +227,7 @@ def test_an_absence_counts_once_the_last_call_has_landed_and_settled(
     late: timedelta,
     is_proof: bool,  # noqa: FBT001 - a case
 ) -> None:
-    at = NOW + SETTLE + late
+    at = NOW + SETTLE + SKEW + late
     slot = replace(EMPTY, landed_by=NOW, seen=seen(present=False, at=at))
     assert slots.is_settled(slot, SETTLE) is is_proof
     assert slots.is_gone(slot, SETTLE) is is_proof
