@@ -77,7 +77,7 @@ def _change(draw: st.DrawFn, event: Json, place: Path) -> None:
         held = held[step]
     how = draw(st.sampled_from(["replaced", "taken out", "in itself", "doubled"]))
     if how == "replaced":
-        held[last] = draw(junk())
+        held[last] = deepcopy(draw(junk()))  # it may be changed next, and is drawn again
     elif how == "taken out":
         del held[last]
     elif how == "in itself":

@@ -16,7 +16,8 @@ LAB, FEW = "lab", "few"
 
 JOURNAL, ANCHORS = "jitcloud-journal", "jitcloud-anchors"
 HEARD, TOPIC = "jitcloud-heard", "jitcloud-told"
-SOMEBODY = {f"p{number}": f"P{number}" for number in range(40)}
+SOMEBODY = {f"p{number}": f"P{number}" for number in range(160)}
+"""More than tasks need in one run: whom one was for that failed may be in for a while."""
 
 _CATALOG = """
 [[entitlement]]
