@@ -16,8 +16,11 @@ LAB, FEW = "lab", "few"
 
 JOURNAL, ANCHORS = "jitcloud-journal", "jitcloud-anchors"
 HEARD, TOPIC = "jitcloud-heard", "jitcloud-told"
-SOMEBODY = {f"p{number}": f"P{number}" for number in range(160)}
-"""More than tasks need in one run: whom one was for that failed may be in for a while."""
+SOMEBODY = {f"p{number}": f"P{number}" for number in range(90)}
+"""More than tasks need in one run, for whom one was for that failed may be in for a while.
+
+And no more than one statement of a role can name.
+"""
 
 _CATALOG = """
 [[entitlement]]
