@@ -181,6 +181,10 @@ def _interval(value: object) -> object:
     return found
 
 
+def _at_once(value: object) -> object:
+    return timedelta(0) if value == "0s" else _duration(value)
+
+
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 FilePath = Annotated[Path, Field(strict=False)]
 
@@ -392,8 +396,20 @@ class AwsSettings(_Strict):
     """Where an emulator answers for Identity Center, its identity store and the organization."""
     external_id: Annotated[str | None, AfterValidator(_external_id)] = None
     """What this deployment shows to every role by which it reaches another account. No secret."""
-    settle: Duration = timedelta(seconds=10)
-    """How long IAM may take to act on a change: an early end is not believed before."""
+    settle: Annotated[timedelta, BeforeValidator(_at_once)] = timedelta(seconds=10)
+    """How long IAM may take to act on a change: an early end is not believed before.
+
+    0 for an emulator that acts at once.
+    """
+
+    @model_validator(mode="after")
+    def _takes_its_time(self) -> Self:
+        if not self.settle and self.endpoint_url is None:
+            raise ValueError(
+                "settle: AWS takes seconds to act on a change, and only an emulator acts at once;"
+                " take it out, or write at least 1s"
+            )
+        return self
 
 
 class ReconcileSettings(_Strict):

@@ -40,7 +40,7 @@ def make(
 region = "us-east-1"
 endpoint_url = "{endpoint_url}"
 external_id = "{external_id}"
-settle = "1s"
+settle = "0s"
 
 [trial]
 unsafe_act_as_anyone = true

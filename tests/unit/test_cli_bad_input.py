@@ -43,6 +43,7 @@ def rewritten(text: str, old: str, new: str) -> str:
         ("jitcloud.toml", "[trial]\nunsafe_act_as_anyone = 1", "unsafe_act_as_anyone"),
         ("jitcloud.toml", "[patience]\ndecision = 'forever'", '"forever" is not a duration'),
         ("jitcloud.toml", "[aws]\nendpoint_url = 'https://evil.example'", "emulators on this"),
+        ("jitcloud.toml", "[aws]\nsettle = '0s'", "AWS takes seconds to act on a change"),
         ("jitcloud.toml", "catalog = 'a'\ncatalog = 'b'", "this is not TOML"),
         ("jitcloud.toml", "\x00", "this is not TOML"),
         ("catalog.toml", rewritten(CATALOG, "title =", "titel ="), 'Did you mean "title"?'),

@@ -21,7 +21,7 @@ _CONFIGURATION = """\
 [aws]
 endpoint_url = "{endpoint_url}"
 identity_center_url = "{identity_center_url}"
-settle = "1s" # the emulator acts on a change at once; AWS takes seconds
+settle = "0s" # the emulator acts on a change at once; AWS takes seconds
 
 [journal]
 path = "places"
