@@ -5,12 +5,15 @@ from __future__ import annotations
 import gc
 import signal
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
+import botocore.session
 import pytest
 from hypothesis import settings
 
 from tests import workers
+from tests.scratch import keep_in_memory
 from tests.warm import warm
 from tests.world import World
 
@@ -35,6 +38,8 @@ for port in (
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+keep_in_memory()
+
 # How long an example takes is the machine's business: what is timed is timed in `make bench`.
 settings.register_profile("jitcloud", deadline=None)
 settings.load_profile("jitcloud")
@@ -44,6 +49,14 @@ settings.load_profile("jitcloud")
 def world(tmp_path: Path) -> World:
     """A small organisation over memory."""
     return World(tmp_path)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _models_read_once() -> Iterator[None]:
+    """Have sessions share what they read of AWS's models: half of what making a client costs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.session, "create_loader", cache(botocore.session.create_loader))
+        yield
 
 
 @pytest.fixture(scope="session")

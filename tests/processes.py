@@ -12,5 +12,6 @@ PROCESSES.set_forkserver_preload(
         "jitcloud.config",
         "tests.factories",
         "tests.crashes.lives",
+        "tests.described",
     ]
 )

@@ -2,16 +2,16 @@
 
 A command gets the arguments, environment, folder, umask and streams that it is started with, and
 gives its own exit code; the script that runs is the installed one. All that it is spared is to
-load its modules, which takes longer than what most commands do. README.md and what tests/e2e is
-about start cold.
+load its modules and AWS's descriptions of its services, and to take all that apart in the end,
+which takes longer than what most commands do. README.md and what tests/e2e is about start cold.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import importlib
-import json
 import os
 import runpy
 import signal
@@ -20,7 +20,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 BIN = Path(sys.executable).parent
 
@@ -38,20 +40,28 @@ LOADS = {
     "aws": ("awscli.clidriver", "awscli.customizations.s3.s3", "awscli.handlers"),
 }
 
-# It has to start fast itself, so it loads nothing of ours.
+_DESCRIBED = {"jitcloud": ("iam", "sts"), "aws": ("s3",)}
+"""The services of AWS that each speaks to."""
+
+# It has to start fast itself, so it loads next to nothing.
 _CLIENT = """\
 #!{python} -ISE
-import json, os, socket, sys
+import _socket, os, sys
 
 if {{"emulator", "serve"}} & set(sys.argv):  # they stay, and are told to end by a signal
     os.execv({command!r}, sys.argv)
 umask = os.umask(0)
-told = json.dumps([sys.argv[1:], os.getcwd(), dict(os.environ), umask]).encode()
-with socket.socket(socket.AF_UNIX) as server:
-    server.connect({socket!r})
-    socket.send_fds(server, [len(told).to_bytes(4, "big")], [0, 1, 2])
-    server.sendall(told)
-    answer = server.recv(1)
+variables = [name + b"=" + value for name, value in os.environb.items()]
+args = list(map(os.fsencode, sys.argv[1:]))
+parts = [b"%d %d" % (umask, len(args)), os.getcwdb(), *args, *variables]
+told = b"\\0".join(parts)
+streams = b"".join(number.to_bytes(4, sys.byteorder) for number in (0, 1, 2))
+server = _socket.socket(_socket.AF_UNIX)
+server.connect({socket!r})
+length = len(told).to_bytes(4, "big")
+server.sendmsg([length], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, streams)])
+server.sendall(told)
+answer = server.recv(1)
 sys.exit(answer[0] if answer else "The warm process has died.")
 """
 
@@ -91,8 +101,10 @@ def _started(name: str, folder: Path) -> Iterator[None]:
 
 def _serve(name: str, listener: socket.socket) -> None:
     """Fork for each connection; return in the process of a command, which is ready to begin."""
+    atexit.register(_leave)  # the first that is, so it is the last that runs
     for module in LOADS[name]:
         importlib.import_module(module)
+    {"jitcloud": _describe_to_jitcloud, "aws": _describe_to_aws}[name](*_DESCRIBED[name])
     gc.freeze()
     while True:
         connection, _ = listener.accept()
@@ -106,11 +118,34 @@ def _serve(name: str, listener: socket.socket) -> None:
         connection.close()
 
 
+def _describe_to_jitcloud(*services: str) -> None:
+    """Read what the SDK has of these services, by what keeps it for the whole process."""
+    session = importlib.import_module("botocore.session").Session()
+    sdk_data = importlib.import_module("jitcloud.providers.aws.sdk_data")
+    _make_clients(sdk_data.boto3_session(session).client, services)
+
+
+def _describe_to_aws(*services: str) -> None:
+    """The same; the AWS CLI keeps it for a session, of which each command has one."""
+    of_sessions = vars(importlib.import_module("awscli.botocore.session"))
+    of_sessions["create_loader"] = cache(of_sessions["create_loader"])
+    driver = vars(sys.modules["awscli.clidriver"])["create_clidriver"]()
+    driver.session.get_data("cli")
+    _make_clients(driver.session.create_client, services)
+
+
+def _make_clients(make: Any, services: tuple[str, ...]) -> None:
+    for service in services:
+        make(service, "us-east-1", aws_access_key_id="none", aws_secret_access_key="none")  # noqa: S106 - nobody's
+
+
 def _begin(name: str, connection: socket.socket) -> None:
     """Fork once more: one process is the command, and the other says how that has ended."""
     head, streams, _, _ = socket.recv_fds(connection, 4, 3)
     with connection.makefile("rb") as told:
-        args, folder, environment, umask = json.loads(told.read(int.from_bytes(head, "big")))
+        numbers, folder, *rest = told.read(int.from_bytes(head, "big")).split(b"\0")
+    umask, count = map(int, numbers.split())
+    args, variables = rest[:count], rest[count:]
     command = os.fork()
     if command:
         for stream in streams:
@@ -126,11 +161,13 @@ def _begin(name: str, connection: socket.socket) -> None:
     os.chdir(folder)
     os.umask(umask)
     os.environ.clear()
-    os.environ.update(environment)
+    for variable in variables:
+        key, _, value = variable.partition(b"=")
+        os.environb[key] = value
     if name == "aws":
         importlib.reload(sys.modules["awscli"])  # it says in the environment where its data is
     sys.path[0] = str(BIN)
-    sys.argv[:] = [str(BIN / name), *args]
+    sys.argv[:] = [str(BIN / name), *map(os.fsdecode, args)]
 
 
 def _open_streams() -> None:
@@ -149,6 +186,24 @@ def _open_streams() -> None:
         setattr(sys, f"__{name}__", opened)
 
 
+_code: int | None = None
+"""What a command has ended with; None before, and where the interpreter is to say it."""
+
+
+def _leave() -> None:
+    """End at once where nothing is left to do, and spare the system the copies of all pages."""
+    if _code is not None:
+        with contextlib.suppress(OSError, ValueError):  # the interpreter has words for it
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(_code)
+
+
 if __name__ == "__main__":
     _serve(sys.argv[1], socket.socket(fileno=int(sys.argv[2])))
-    runpy.run_path(sys.argv[0], run_name="__main__")
+    try:
+        runpy.run_path(sys.argv[0], run_name="__main__")
+    except SystemExit as ended:
+        if ended.code is None or isinstance(ended.code, int):
+            _code = (ended.code or 0) & 0xFF
+        raise

@@ -1,7 +1,7 @@
 """Which worker runs which tests, and in which order: see `make test`.
 
 A worker gets whole files, so that what a file shares is made once and not by each worker; it gets
-whole folders where they share a deployment.
+several at once where they share a deployment.
 """
 
 from __future__ import annotations
@@ -14,13 +14,24 @@ from xdist.scheduler import (  # type: ignore[import-untyped] # it has no types
     Scheduling,
 )
 
-TOGETHER = ("tests/fleet/", "tests/stores_dynamodb/", "tests/model/")
-"""Folders whose tests share what takes long to start."""
+TOGETHER = {
+    "tests/fleet/test_deployed.py": "the fleet",
+    "tests/fleet/test_permissions.py": "the fleet",
+    "tests/fleet/test_restored.py": "the fleet",
+    "tests/fleet/test_storm.py": "the fleet",
+    "tests/stores_dynamodb/": "an emulated table",
+    "tests/model/": "what was explored",
+}
+"""Files and folders whose tests share what takes long to start, and what that is."""
 
 APART = ("tests/docs/test_docs.py", "tests/e2e/", "tests/core/test_crash_points.py")
 """Whose tests share nothing, and take long."""
 
 LONG = (
+    "tests/fleet/test_deployed.py",
+    "tests/fleet/test_permissions.py",
+    "tests/fleet/test_restored.py",
+    "tests/fleet/test_storm.py",
     "tests/fleet/",
     "tests/docs/test_docs.py",
     "tests/e2e/",
@@ -84,5 +95,5 @@ def _shared(nodeid: str) -> str:
     """Name what a test shares: tests of the same name are run by one worker, one after another."""
     if nodeid.startswith((*APART, *WAITING)):
         return nodeid
-    folder = next((folder for folder in TOGETHER if nodeid.startswith(folder)), None)
-    return folder or nodeid.partition("::")[0]
+    of = next((what for name, what in TOGETHER.items() if nodeid.startswith(name)), None)
+    return of or nodeid.partition("::")[0]

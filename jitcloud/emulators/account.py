@@ -77,6 +77,7 @@ class Account:
         self._iam: IAMClient = root.client("iam", endpoint_url=endpoint, config=_CONFIG)
         self._s3: S3Client = root.client("s3", endpoint_url=endpoint, config=_CONFIG)
         self._sts: STSClient = root.client("sts", endpoint_url=endpoint, config=_CONFIG)
+        self._s3_as: dict[tuple[str, str], S3Client] = {}
 
     def arn(self, kind: Literal["role", "policy", "user"], name: str) -> str:
         """Name something in this account."""
@@ -171,9 +172,12 @@ class Account:
 
     def s3(self, credentials: Credentials) -> S3Client:
         """S3 as whoever has these credentials. One attempt a call."""
-        return self._session(credentials).client(
-            "s3", endpoint_url=self._aws.endpoint_url, config=_CONFIG
-        )
+        key = (credentials.access_key_id, credentials.session_token)
+        if key not in self._s3_as:  # making one takes longer than what it is asked for
+            self._s3_as[key] = self._session(credentials).client(
+                "s3", endpoint_url=self._aws.endpoint_url, config=_CONFIG
+            )
+        return self._s3_as[key]
 
     def _role(self, name: str, trust: Statement, statements: Sequence[Statement]) -> None:
         self._iam.create_role(

@@ -6,12 +6,10 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, cast
 
 import boto3
-import botocore.session
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
@@ -202,14 +200,6 @@ class Aws:
             session_token="",
             expires_at=datetime.max.replace(tzinfo=UTC),
         )
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _models_read_once() -> Iterator[None]:
-    """Have sessions share what they read of AWS's models: half of what making a client costs."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(botocore.session, "create_loader", cache(botocore.session.create_loader))
-        yield
 
 
 @pytest.fixture(scope="session")

@@ -9,10 +9,10 @@ import pytest
 
 from jitcloud.clock import utc_now
 from jitcloud.emulators.identity_center import Behaviour, IdentityCenter, IdentityCenterServer
-from tests.aws.conftest import Aws, _models_read_once, aws, ministack
+from tests.aws.conftest import Aws, aws, ministack
 from tests.crashes.registry import Surroundings
 
-__all__ = ["_models_read_once", "aws", "ministack"]
+__all__ = ["aws", "ministack"]
 
 
 @pytest.fixture(scope="session")

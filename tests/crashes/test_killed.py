@@ -186,7 +186,7 @@ def _recover(lives_: list[Life]) -> None:
 
 
 def _no_session_is_alive(here: Surroundings, lives_: list[Life], mechanism: Mechanism) -> None:
-    """P1 where a cloud keeps the deadline: past it nobody is in, though no broker has lived since.
+    """P3: where a cloud keeps the deadline, past it nobody is in, though no broker has lived since.
 
     Those that a killed broker has handed out, and those that the whole lifetime has given back.
     """

@@ -58,6 +58,12 @@ GETS: dict[str, set[str]] = {
 """
 
 
+@pytest.fixture(scope="module")
+def fleet(fleet_of_its_own: Fleet) -> Fleet:
+    """Neither what it records nor who may take its roles on is as it was, afterwards."""
+    return fleet_of_its_own
+
+
 @pytest.mark.parametrize("function", GETS)
 def test_a_stolen_role_gives_what_the_threat_model_says(fleet: Fleet, function: str) -> None:
     thief = Thief(fleet, fleet.deployed.credentials(function))

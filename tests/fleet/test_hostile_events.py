@@ -82,6 +82,12 @@ class Hands:
 
 
 @pytest.fixture(scope="module")
+def fleet(fleet_of_its_own: Fleet) -> Fleet:
+    """What is put off here comes back to nobody, so what it did is not over in time."""
+    return fleet_of_its_own
+
+
+@pytest.fixture(scope="module")
 def hands(fleet: Fleet) -> Iterator[Hands]:
     name = let_in(fleet, "caro", "40m")
     is_in(fleet, "caro")
