@@ -42,7 +42,8 @@ bench: $(READY) ## how fast
 	@$(BIN)/python -m tests.bench
 
 simulate: $(READY) ## whole lifetimes under faults: N=how many SEED=the first; SEED alone tells its story
-	@$(BIN)/python -m tests.simulation $(if $(N),$(N) $(or $(SEED),1),$(if $(SEED),--seed $(SEED))) $(WITHOUT)
+	@$(BIN)/python -m tests.simulation $(if $(N),$(N) $(or $(SEED),1),$(if $(SEED),--seed $(SEED))) \
+		$(if $(CORES),--cores $(CORES)) $(if $(MINUTES),--minutes $(MINUTES)) $(WITHOUT)
 
 mutants: $(READY) ## put in each bug that is kept here, and see that tests find it
 	@$(BIN)/python -m tests.mutations

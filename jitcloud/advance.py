@@ -183,6 +183,8 @@ class Advance:
         # 3. Record window and places, joined in the same commit. A crash after this leaves
         #    places that are due at once, and a request whose deadline is on record.
         request = self.ledger.verified(name, now)  # (1)
+        if request.state is not State.SCHEDULED:
+            return request  # somebody was faster, and it goes on from there
         judge = replace(self.judge, ledger=self.ledger, directory=Remembering(self.judge.directory))
         judge = bundles.current(self.ledger, judge, BROKER, now)
         if judge.stopped(request.ask):

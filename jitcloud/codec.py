@@ -71,7 +71,7 @@ def _reads_alike(value: object) -> bool:
         case int():
             return -_EXACT < value < _EXACT
         case dict():
-            return all(key.isascii() and _reads_alike(item) for key, item in value.items())
+            return all(map(str.isascii, value)) and all(map(_reads_alike, value.values()))
         case list():
             return all(map(_reads_alike, value))
         case _:
@@ -166,6 +166,11 @@ def encode_signature(signature: Signature | None) -> str | None:
     """Return the canonical text of a signature, if there is one."""
     if signature is None:
         return None
+    return _signature_text(signature)
+
+
+@lru_cache(maxsize=256)  # what is sealed is hashed, stored and read again at once
+def _signature_text(signature: Signature) -> str:
     return canonical({"key": signature.key, "value": signature.value})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -24,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     if asked.seed is not None:
         return _one(asked.seed, _masks(asked), real=asked.real)
-    return _many(asked.lifetimes, asked.first, real=asked.real, cores=asked.cores)
+    return _many(asked)
 
 
 def _arguments() -> argparse.ArgumentParser:
@@ -35,6 +36,7 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--digest", type=int, help="print what so many stories hash to")
     parser.add_argument("--real", action="store_true", help="through the clouds' own SDKs")
     parser.add_argument("--cores", type=int, help="on how many; all of them unless told")
+    parser.add_argument("--minutes", type=float, default=120.0, help="for how long at the most")
     parser.add_argument("--without-steps", default="", help="such as 3,7-19")
     parser.add_argument("--without-faults", default="", help="such as 3.1,20.0: step and number")
     parser.add_argument("--without-stages", default="")
@@ -66,25 +68,30 @@ def _one(seed: int, masks: Masks, *, real: bool) -> int:
     return 0
 
 
-def _many(lifetimes: int, first: int, *, real: bool, cores: int | None) -> int:
+def _many(asked: argparse.Namespace) -> int:
+    lifetimes, first, real = asked.lifetimes, asked.first, asked.real
     tally, failure = Tally(), None
+    give_up = time.monotonic() + asked.minutes * 60
     console = Console(stderr=True)
     columns = (TextColumn("lifetimes"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as progress:
         bar = progress.add_task("", total=lifetimes)
-        for ran, seconds in everywhere(first, real=real, cores=cores):
+        for ran, seconds in everywhere(first, real=real, cores=asked.cores):
             if isinstance(ran, Failure):
                 failure = ran
                 break
             tally.add(ran, seconds)
             progress.update(bar, completed=tally.lifetimes)
-            if tally.lifetimes >= lifetimes:
+            if tally.lifetimes >= lifetimes or time.monotonic() > give_up:
                 break
     _print(f"seeds {first} to {first + tally.worlds - 1}")
     _print("\n".join(tally.lines()))
     if failure is not None:
         _print("\na promise was broken; its story is made shorter ...\n")
         _print(str(shrunk(failure)))
+        return 1
+    if tally.lifetimes < lifetimes:
+        _print(f"\nno time is left for the other {lifetimes - tally.lifetimes}")
         return 1
     missing = tally.missing(real=real)
     if missing:

@@ -183,7 +183,12 @@ def uses(world: World, process: Process, person: str, dice: Dice) -> str:
         stage.received(request, made)
     world.secrets += (made.secret_access_key, made.session_token)
     world.issued += 1
-    return f"{request.person} gets credentials for {request.id[-6:]}"
+    if not dice.chance(0.3):
+        return f"{request.person} gets credentials for {request.id[-6:]}"
+    process.broker.give_back(caller(request.person), request.id, process.clock())
+    process.wake(request.id)
+    stands = _stands(world, request)
+    return f"{request.person} gets credentials for {request.id[-6:]} and gives it back: {stands}"
 
 
 # ── Machines and time ────────────────────────────────────────────────────────────────────────

@@ -40,6 +40,10 @@ OF_A_WRITE = (
 READS, WRITES, STALES = 0.035, 0.11, 0.15
 """How often something goes wrong with a read and a write, and how often a read is stale."""
 
+RARE = 4.0
+"""How much more often something goes wrong with the first writes of a kind in a world: else little
+would ever go wrong with what is seldom written, such as a deny document."""
+
 GOES_DOWN, OUTAGE = 0.004, timedelta(minutes=10)
 """How often a cloud goes down just before it is told something, and for how long at the most."""
 
@@ -89,6 +93,8 @@ class Injector:
     trouble_at: dict[str, datetime] = field(default_factory=dict)
     """When something last went wrong: by stage, and under the empty name what was none's."""
     _down: dict[str, datetime] = field(default_factory=dict)
+    _written: Counter[tuple[str, Does]] = field(default_factory=Counter)
+    """How often each stage was told something, by what for."""
     step: int = -1
     calls: int = 0
     """How many calls there were."""
@@ -133,10 +139,11 @@ class Injector:
         ends = begun + call.timeout
         self._pass(self.dice.within(LATENCY), ends)
         self.interleave(ends)
-        if self._refuses(call):
+        often = self._how_often(call)
+        if self._refuses(call, often):
             self._struck(call.stage, f"{call.does} {DOWN}")
             raise fails(Trouble.DOWN)
-        fault = self._drawn(call)
+        fault = self._drawn(call, often)
         if fault == KILLED_BEFORE:
             raise Killed
         if fault == THROTTLED:
@@ -217,15 +224,23 @@ class Injector:
         instant = min(self.clock.now + by, until)
         self.clock.to(instant if self._limit is None else min(instant, self._limit))
 
-    def _refuses(self, call: Call) -> bool:
+    def _how_often(self, call: Call) -> float:
+        """How much more goes wrong with a call than with most of those that do the same."""
+        if call.does is Does.READ:
+            return 1.0
+        known = self._written[call.stage, call.does]
+        self._written[call.stage, call.does] += 1
+        return 1.0 + (RARE - 1.0) / (1 + known)
+
+    def _refuses(self, call: Call, often: float) -> bool:
         """Whether a cloud is down: perhaps since just now, though it was read a moment ago."""
-        if call.does is not Does.READ and self.dice.chance(GOES_DOWN * self.weather):
+        if call.does is not Does.READ and self.dice.chance(GOES_DOWN * often**2 * self.weather):
             self.go_down(call.stage, self.clock.now + self.dice.within(OUTAGE))
         return self.is_down(call.stage)
 
-    def _drawn(self, call: Call) -> str | None:
+    def _drawn(self, call: Call, often: float) -> str | None:
         reads = call.does is Does.READ
-        if not self.dice.chance((READS if reads else WRITES) * self.weather):
+        if not self.dice.chance((READS if reads else WRITES) * often * self.weather):
             return None
         fault = self.dice.weighed(OF_A_READ if reads else OF_A_WRITE)
         return fault if self._struck(call.stage, f"{call.does} {fault}", call.name) else None

@@ -21,7 +21,7 @@ from jitcloud.catalog import Catalog
 from jitcloud.directories.static import StaticDirectory
 from jitcloud.errors import NotFound, Tampered, Unavailable
 from jitcloud.model import Entitlement, GroupId, Person, PersonId, RotationId, Signature
-from jitcloud.policy import Policy
+from jitcloud.policy import Policy, evaluate
 from jitcloud.ports import Mechanism, Signer, Verifier
 from jitcloud.text import quoted
 from tests.simulation.chaos import Injector
@@ -135,6 +135,10 @@ def entitlements(text: str, mechanisms: Mapping[str, Mechanism]) -> tuple[Entitl
 
 
 _policies: dict[str, Policy] = {}
+
+# The same people ask for the same things in every world, and Cedar answers the same: a process
+# asks it but once. A deployment remembers less.
+evaluate.ANSWERS = 16_384
 
 
 def policy(text: str) -> Policy:

@@ -19,6 +19,14 @@ class History(Generic[Thing]):
         """Begin with nothing."""
         self._since: dict[Thing, datetime] = {}
         self._ended: list[tuple[Thing, datetime, datetime]] = []
+        self._now: frozenset[Thing] | None = None
+
+    @property
+    def now(self) -> frozenset[Thing]:
+        """What is in: the same set for as long as nothing changes."""
+        if self._now is None:
+            self._now = frozenset(self._since)
+        return self._now
 
     def __contains__(self, thing: object) -> bool:
         return thing in self._since
@@ -29,11 +37,13 @@ class History(Generic[Thing]):
     def add(self, thing: Thing, at: datetime) -> None:
         """Put it in. What is in already stays in since when it was."""
         self._since.setdefault(thing, at)
+        self._now = None
 
     def discard(self, thing: Thing, at: datetime) -> None:
         """Take it out, if it is in."""
         since = self._since.pop(thing, None)
         if since is not None:
+            self._now = None
             self._ended.append((thing, since, at))
 
     def as_of(self, then: datetime) -> frozenset[Thing]:

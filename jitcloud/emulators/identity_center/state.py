@@ -83,7 +83,7 @@ class IdentityCenter:
     def holders(self) -> frozenset[Assignment]:
         """All assignments that exist now."""
         with self._agenda.moment():
-            return frozenset(self._assignments.history)
+            return self._assignments.history.now
 
     def who_can(self, permission_set: str, account: str) -> frozenset[str]:
         """The ids of the users who have a permission set (its ARN) there, themselves or by a group.

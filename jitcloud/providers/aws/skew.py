@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from jitcloud.model import SKEW
@@ -59,13 +60,19 @@ def difference(said: str, sent: datetime, received: datetime) -> timedelta | Non
 
     It was written between the two instants, and tells whole seconds only. None: not a date.
     """
-    try:
-        theirs = parsedate_to_datetime(said)
-    except ValueError:
+    theirs = _read(said)
+    if theirs is None:
         return None
-    if theirs.tzinfo is None:
-        theirs = theirs.replace(tzinfo=UTC)
     least, most = theirs - received, theirs + _RESOLUTION - sent
     if least > _NONE:
         return least
     return min(most, _NONE)
+
+
+@lru_cache(maxsize=64)  # calls come in swarms, and a second is told in many answers
+def _read(said: str) -> datetime | None:
+    try:
+        read = parsedate_to_datetime(said)
+    except ValueError:
+        return None
+    return read if read.tzinfo is not None else read.replace(tzinfo=UTC)

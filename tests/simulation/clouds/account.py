@@ -238,16 +238,23 @@ class Account:
 
     def user_may(self, name: str, action: str, resource: str, as_of: datetime) -> bool:
         """Whether a user may do something now, by what was written at an instant."""
+        return action in self.user_may_of(name, (action,), resource, as_of)
+
+    def user_may_of(
+        self, name: str, actions: Iterable[str], resource: str, as_of: datetime
+    ) -> tuple[str, ...]:
+        """What of these a user may do now, by what was written at an instant."""
         user = self.users[name.lower()].as_of(as_of)
-        if user is None:
-            return False
+        written = () if user is None else tuple(self._written_for(name, as_of))
+        if user is None or not written:
+            return ()
         context: Context = {
             "aws:currenttime": self.clock(),
             "aws:principalaccount": self.id,
             "aws:principalarn": user.arn,
             "aws:userid": user.id,
         }
-        return _any_allows(self._written_for(name, as_of), action, resource, context)
+        return tuple(each for each in actions if _any_allows(written, each, resource, context))
 
     def _written_for(self, user: str, as_of: datetime) -> Iterator[str]:
         for past in self.inline_of("user", user).values():

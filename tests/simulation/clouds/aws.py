@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
@@ -157,8 +157,13 @@ def _roles_in(center: IdentityCenter, account: str) -> list[Role]:
 
 def as_iam_role(role: Any) -> Role:
     """A role of Identity Center as IAM has it."""
-    path, _, name = role.arn.partition(":role")[2].rpartition("/")
-    return Role(name, role.arn, role.id, f"{path}/", _LONG_AGO, boundary=role.boundary_arn)
+    return _iam_role(role.arn, role.id, role.boundary_arn)
+
+
+@lru_cache(maxsize=256)
+def _iam_role(arn: str, id_: str, boundary: str | None) -> Role:
+    path, _, name = arn.partition(":role")[2].rpartition("/")
+    return Role(name, arn, id_, f"{path}/", _LONG_AGO, boundary=boundary)
 
 
 _LONG_AGO = datetime.fromisoformat("2020-01-01T00:00:00+00:00")

@@ -99,7 +99,7 @@ class AwsStage:
     # ── What others do ───────────────────────────────────────────────────────────────────────
 
     def by_hand(self, dice: Dice, *, before: bool) -> str | None:
-        if not before and dice.chance(0.15) and self.chaos.strikes(self.name, SHUT, 1):
+        if not before and dice.chance(0.25) and self.chaos.strikes(self.name, SHUT, 1):
             lasts = timedelta(minutes=dice.number(1, 10))
             self.aws.shut[self.name] = self.clock() + lasts
             return f"{self.name}: the broker may do nothing for {lasts}"

@@ -138,6 +138,8 @@ class Assignments(AwsStage):
         self._user = {person: user for user, person in self.made.users.items()}
         self._entitlement = {arn: EntitlementId(id_) for id_, arn in self.made.sets.items()}
         self._foreign: set[str] = set()
+        self._known: tuple[object, frozenset[Access]] = (None, frozenset())
+        self._complained: tuple[object, tuple[str, ...]] = (None, ())
         self._sessions: list[tuple[Access, Session]] = []
 
     def put_together(self, reach: Reach) -> tuple[Mapping[str, Mechanism], Mapping[str, SlotKind]]:
@@ -152,13 +154,16 @@ class Assignments(AwsStage):
         return self.has()
 
     def has(self) -> frozenset[Access]:
-        people, named = self.made.users, self._entitlement
-        there = self.center.store.users
-        return frozenset(
-            Access(people[one.principal], named[one.permission_set], _part(one.account))
-            for one in self.center.holders()
-            if one.permission_set in named and one.principal in there
-        )
+        held, there = self.center.holders(), tuple(self.center.store.users)
+        if self._known[0] != (held, there):
+            people, named = self.made.users, self._entitlement
+            found = frozenset(
+                Access(people[one.principal], named[one.permission_set], _part(one.account))
+                for one in held
+                if one.permission_set in named and one.principal in there
+            )
+            self._known = ((held, there), found)
+        return self._known[1]
 
     def outlived(self) -> frozenset[Access]:
         if not self._sessions:
@@ -184,15 +189,14 @@ class Assignments(AwsStage):
     def complaints(self) -> tuple[str, ...]:
         if not self._foreign:
             return ()
-        left = {
-            one.principal
-            for one in self.center.holders()
-            if one.permission_set == self.made.elsewhere
-        }
-        return tuple(
-            f"{self.made.users[user]} lost another permission set"
-            for user in sorted(self._foreign - left)
-        )
+        held = self.center.holders()
+        if self._complained[0] is not held:
+            elsewhere = self.made.elsewhere
+            left = {one.principal for one in held if one.permission_set == elsewhere}
+            lost = sorted(self._foreign - left)
+            said = tuple(f"{self.made.users[user]} lost another permission set" for user in lost)
+            self._complained = (held, said)
+        return self._complained[1]
 
     # ── What others do ───────────────────────────────────────────────────────────────────────
 
@@ -224,7 +228,7 @@ class Assignments(AwsStage):
             one = Access(PersonId(person), EntitlementId(name), _part(account))
             self._standing |= {one}
             return f"{person} has {name} in {account} from before"
-        act = dice.pick((self._take, self._take, self._delete, self._suspend))
+        act = dice.pick((self._take, self._take, self._delete, self._delete, self._suspend))
         return act(dice)
 
     def _take(self, dice: Dice) -> str | None:
@@ -240,17 +244,22 @@ class Assignments(AwsStage):
 
     def _delete(self, dice: Dice) -> str | None:
         """Delete somebody to whom others gave nothing, and take that back later."""
-        person = PersonId(dice.pick(PEOPLE))
-        id_ = self._user[person]
-        user = self.center.store.users.get(id_)
-        if user is None or self.keeps(person) or id_ in self._foreign:
+        users = self.center.store.users
+        may = [
+            person
+            for person, id_ in self._user.items()
+            if id_ in users and id_ not in self._foreign and not self.keeps(person)
+        ]
+        if not may:
             return None
+        person = dice.pick(may)
+        id_ = self._user[person]
+        user = users[id_]
         if not self.chaos.strikes(self.name, DELETED, 1):
             return None
         self._taken |= {one for one in self.has() if one.person == person}
         self.center.store.delete_user(id_)
         away = timedelta(minutes=dice.number(1, 8))
-        users = self.center.store.users
         self.aws.later(self.clock() + away, lambda: users.setdefault(id_, user))
         return f"somebody deletes the user {person}, for {away}"
 

@@ -25,6 +25,8 @@ ACTIONS = {
 }
 """By entitlement, what it allows."""
 
+_NAMES = {action: EntitlementId(name) for name, action in ACTIONS.items()}
+
 AUDIT = "audit"
 """An inline policy of somebody else's."""
 
@@ -77,9 +79,11 @@ class IamPolicies(AwsStage):
         account = self.account
         instants = self.instants(account.changed_at)
         for person in self._people(is_settled=len(instants) == 1):
-            for name, action in ACTIONS.items():
-                if any(account.user_may(person, action, RESOURCE, then) for then in instants):
-                    yield Access(PersonId(person), EntitlementId(name))
+            may: set[str] = set()
+            for then in instants:
+                may.update(account.user_may_of(person, _NAMES, RESOURCE, then))
+            for action in may:
+                yield Access(PersonId(person), _NAMES[action])
 
     def _people(self, *, is_settled: bool) -> Iterable[str]:
         """Who may be able to do anything at all."""
@@ -98,10 +102,9 @@ class IamPolicies(AwsStage):
     def has(self) -> frozenset[Access]:
         now = self.clock()
         return frozenset(
-            Access(PersonId(person), EntitlementId(name))
+            Access(PersonId(person), _NAMES[action])
             for person in PEOPLE
-            for name, action in ACTIONS.items()
-            if self.account.user_may(person, action, RESOURCE, now)
+            for action in self.account.user_may_of(person, _NAMES, RESOURCE, now)
         )
 
     def keeps(self, person: PersonId) -> bool:

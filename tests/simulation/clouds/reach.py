@@ -115,7 +115,7 @@ def failure(service: str, trouble: Trouble) -> Refusal:
     return Refusal(code, "An internal failure occurred.", 500)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=16_384)  # of a world's seconds many are another's too
 def _metadata(second: datetime) -> Answer:
     date = format_datetime(second, usegmt=True)
     return {"HTTPStatusCode": 200, "HTTPHeaders": {"date": date}, "RetryAttempts": 0}
