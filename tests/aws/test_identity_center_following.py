@@ -280,6 +280,22 @@ def test_a_status_that_is_not_known_for_a_moment_changes_nothing(here: Here) -> 
     assert (here.faults.struck[Fault.FORGOTTEN], here.calls[DELETE]) == (6, 1)
 
 
+def test_what_is_listed_as_under_way_is_waited_for_though_aws_says_that_there_is_none(
+    here: Here,
+) -> None:
+    here.behaviour.takes = timedelta(minutes=5)
+    here.faults.append(Fault.HANG_UP_DONE, on=CREATE)
+    request = here.world.ask()
+    for _ in range(20):
+        here.faults.append(Fault.FORGOTTEN, on=CREATION)
+    here.world.give_back(request)
+    here.pass_time(minutes=3)
+    assert here.faults.struck[Fault.FORGOTTEN] > 3
+    assert here.state(request) is State.ENDING
+    here.pass_time(minutes=30)
+    assert (here.state(request), here.who()) == (State.ENDED, set())
+
+
 def test_a_status_that_was_forgotten_while_nobody_asked_leaves_the_list_to_decide(
     here: Here,
 ) -> None:

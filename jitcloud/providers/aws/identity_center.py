@@ -124,10 +124,12 @@ class AccountAssignment:
         """Ask how far a create or a delete has come. One that AWS does not know is looked for."""
         api, begun_at = self._api(slot), operation.begun_at
         status = api.status(operation.verb, operation.id) if operation.id else None
-        status = status or self._find(api, operation)
+        may_be_there = False
+        if status is None:
+            status, may_be_there = self._find(api, operation)
         if status is None:
             # Its call may be on its way still, and what has begun may not show at once.
-            if now - begun_at < 2 * self.timeout + self.settle:
+            if may_be_there or now - begun_at < 2 * self.timeout + self.settle:
                 return Followed(progress=Progress.RUNNING, id=operation.id)
             self.pace.ended(operation.id, begun_at, now, known=False)
             return Followed(progress=Progress.UNKNOWN, id=operation.id)
@@ -137,14 +139,18 @@ class AccountAssignment:
             self.pace.ended(status.id, begun_at, now, known=True)
         return status.followed(operation.verb)
 
-    def _find(self, api: Api, operation: Operation) -> Status | None:
-        """Look for an operation among those under way, by its id or by what it is about."""
-        began, looked = self.clients.clock(), 0
+    def _find(self, api: Api, operation: Operation) -> tuple[Status | None, bool]:
+        """Look for an operation among those under way, by its id or by what it is about.
+
+        Return it, and where it is not found whether it may be there all the same: AWS lists one
+        as under way, and then says that there is none.
+        """
+        began, looked, may_be_there = self.clients.clock(), 0, False
         # By AWS's clock: how far ours is from it is not known here. What it is about decides.
         earliest = operation.begun_at - CLOCKS
         for one in self._under_way(api, operation.verb, began):
             if one.id == operation.id:
-                return one
+                return one, True
             if operation.id or (one.created_at is not None and one.created_at < earliest):
                 continue
             looked += 1
@@ -156,8 +162,9 @@ class AccountAssignment:
             self._still_in_time(began)
             status = api.status(operation.verb, one.id)
             if status is not None and status.about == api.where.about:
-                return status
-        return None
+                return status, True
+            may_be_there = may_be_there or status is None
+        return None, may_be_there
 
     def _under_way(self, api: Api, verb: Verb, began: datetime) -> Iterator[Status]:
         after = ""
