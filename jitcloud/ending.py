@@ -281,7 +281,10 @@ def _place(read: Reads, kinds: SlotKinds, request: Request, now: datetime) -> Pr
     kind = kinds.get(slot.kind)
     if kind is None or slot.seen is None or slot.seen.at < request.updated_at:
         return None
-    if slot.standing or (slots.wish(slot, now) and _goes_on(request, slot)):
+    wanted = slots.wish(slot, now)
+    if slot.standing or (
+        wanted and _goes_on(request, slot) and not slots.outlasts(slot.seen, wanted)
+    ):
         return Proof(evidence=Evidence.OTHERS_HOLD, seen_at=slot.seen.at, unmoved=(slot,))
     if not slots.is_gone(slot, kind.settle):
         return None

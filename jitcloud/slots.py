@@ -143,6 +143,11 @@ def fits(slot: Slot, sight: Sight, wanted: Wish) -> bool:
     return sight.until is None or wanted.until is None or sight.until == wanted.until
 
 
+def outlasts(sight: Sight, wanted: Wish) -> bool:
+    """Whether the cloud itself keeps what is there for longer than anybody wants it."""
+    return sight.until is not None and wanted.until is not None and sight.until > wanted.until
+
+
 def is_settled(slot: Slot, settle: timedelta) -> bool:
     """Whether the last read was taken after no earlier call of ours could still land.
 

@@ -22,6 +22,7 @@ from jitcloud.model import (
     SlotKey,
     State,
 )
+from jitcloud.ports import Change
 from jitcloud.providers.aws.clients import Clients
 from jitcloud.providers.aws.iam_policy import KIND, NEVER, IamPolicy, InlinePolicy
 from tests.aws.conftest import Aws, named, now, policy
@@ -43,7 +44,7 @@ from tests.aws.iam_world import (
     reading,
     rights,
 )
-from tests.world import World
+from tests.world import World, caller
 
 SETTLE = timedelta(seconds=2)
 
@@ -253,6 +254,22 @@ def test_when_the_longer_of_two_ends_first_the_deadline_comes_forward(
     assert here.give_back(bens).evidence is Evidence.OTHERS_HOLD
     assert deadlines(here, role[0]) == [shown(anas)]
     assert here.can_read("ana")
+
+
+def test_the_longer_of_two_has_not_ended_while_the_policy_says_so_long(
+    here: Here, role: tuple[str, Credentials]
+) -> None:
+    """Though what was seen there counts as seen after the end, as by a clock that is ahead."""
+    shorter, longer = here.world.ask(minutes=10), here.world.ask("ben", minutes=30)
+    here.world.broker.give_back(caller("ben"), longer.id, here.world.time())
+    ahead = here.world.slot(longer)
+    assert ahead.seen is not None
+    seen = replace(ahead.seen, at=here.world.now(longer).updated_at)
+    changed = replace(ahead, seen=seen, version=ahead.version + 1)
+    here.world.store.commit(Change(slots=(changed,)))
+    here.world.advance.wake(longer.id)
+    assert here.world.now(longer).state is State.ENDED
+    assert deadlines(here, role[0]) == [shown(shorter)], "jitcloud may be dead from here on"
 
 
 def test_grants_of_different_rights_to_one_role_end_apart(
