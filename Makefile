@@ -17,7 +17,7 @@ MACHINE := $(if $(filter x86_64,$(ARCHITECTURE)),x86_64,aarch64)
 # Tests start some hundred processes, and what was compiled once need not be again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test test-long lint bench simulate mutants mutation-score guarantees package lock clean
+.PHONY: help demo test test-long lint bench bench-quick simulate mutants mutation-score guarantees package lock clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "make %-14s %s\n", $$1, $$2 }'
@@ -38,8 +38,11 @@ lint: $(READY) ## form, rules, types, and which module may import which
 	@$(BIN)/mypy --no-error-summary $(CODE)
 	@said=$$($(BIN)/lint-imports --no-logo) || { echo "$$said"; exit 1; }
 
-bench: $(READY) ## how fast
-	@$(BIN)/python -m tests.bench
+bench: $(READY) ## how fast, how late and how dear: docs/benchmarks
+	@$(BIN)/python -m tests.bench --report docs/benchmarks
+
+bench-quick: $(READY) ## some of that in less than two minutes: build/benchmarks
+	@$(BIN)/python -m tests.bench --quick --report build/benchmarks
 
 simulate: $(READY) ## whole lifetimes under faults: N=how many SEED=the first; SEED alone tells its story
 	@$(BIN)/python -m tests.simulation $(if $(N),$(N) $(or $(SEED),1),$(if $(SEED),--seed $(SEED))) \

@@ -43,6 +43,8 @@ class Figure:
     def verdict(self) -> str:
         if self.limit is None:
             return "told, not judged"
+        if self.limit == 0:
+            return "holds" if self.holds else "EXCEEDED"
         room = 1 - self.value / self.limit
         return f"holds, {room:.0%} room" if self.holds else f"EXCEEDED by {-room:.0%}"
 
@@ -89,11 +91,22 @@ def write(path: Path, figures: Sequence[Figure], machine: Mapping[str, object]) 
 
 def machine() -> dict[str, object]:
     """What the numbers depend on. Others at work on the machine show in its load."""
+    load = [round(load, 2) for load in os.getloadavg()]
+    return {**hardware(), "load": load, **versions()}
+
+
+def hardware() -> dict[str, object]:
+    """What it is measured on, in words that fit many a machine."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    kernel = ".".join(platform.release().split(".")[:2])
     return {
-        "python": platform.python_version(),
-        "system": platform.platform(),
         "processors": os.cpu_count(),
-        "load": [round(load, 2) for load in os.getloadavg()],
-        "sqlite": apsw.sqlite_lib_version(),
-        **{name: version(name) for name in PACKAGES},
+        "memory (GB)": round(memory / 1e9),
+        "system": f"{platform.system()} {kernel}, {platform.machine()}",
+        "python": platform.python_version(),
     }
+
+
+def versions() -> dict[str, str]:
+    """What it is measured with."""
+    return {"sqlite": apsw.sqlite_lib_version(), **{name: version(name) for name in PACKAGES}}

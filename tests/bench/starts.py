@@ -14,6 +14,7 @@ from pathlib import Path
 from statistics import median
 
 from jitcloud.packaging import ROOT
+from tests.bench.charts import Chart
 from tests.bench.figures import Figure
 from tests.bench.timing import MILLI, Say, by_turns
 
@@ -50,27 +51,41 @@ FUNCTIONS = {
 
 PAIRS = 25
 
+OURS, BARE_TOO, ALONE = "all of it", "boto3 and one client", "Python alone"
 
-def measure(folder: Path, say: Say) -> Iterable[Figure]:  # noqa: ARG001 - it needs no file
+
+def measure(folder: Path, say: Say, pairs: int = PAIRS) -> Iterable[Figure | Chart]:  # noqa: ARG001 - it needs no file
+    times: dict[str, list[float]] = {OURS: [], BARE_TOO: [], ALONE: []}
     for name, (code, what, limit) in FUNCTIONS.items():
         say(name)
-        pairs = by_turns(_python(code), _python(BARE), pairs=PAIRS, seconds=25)
+        both = by_turns(_python(code), _python(BARE), pairs=pairs, seconds=25)
         nothing = by_turns(_python(NOTHING), _python(NOTHING), pairs=10, seconds=5)
-        ours, bare = median(pairs.ours) * MILLI, median(pairs.bare) * MILLI
+        ours, bare = median(both.ours) * MILLI, median(both.bare) * MILLI
+        for line, each in ((OURS, both.ours), (BARE_TOO, both.bare), (ALONE, nothing.ours)):
+            times[line].append(median(each) * MILLI)
         yield Figure(
             name=f"start-of-{name}",
             what=f"a process with functions.{name} {what} / one with boto3 and one client",
-            value=pairs.ratio,
+            value=both.ratio,
             unit="x",
             limit=limit,
             parts={
                 "ours (ms)": ours,
                 "bare (ms)": bare,
                 "Python alone (ms)": median(nothing.ours) * MILLI,
-                "in the quietest tenth (x)": pairs.quiet_ratio,
+                "in the quietest tenth (x)": both.quiet_ratio,
             },
-            notes=(f"{pairs.middle_half}. Each in a process of its own, compiled before.",),
+            notes=(f"{both.middle_half}. Each in a process of its own, compiled before.",),
         )
+    yield Chart(
+        name="start-up",
+        title="Until a process is ready",
+        x="what it is for",
+        y="milliseconds, as a median",
+        labels=tuple(f"functions.{name}" for name in FUNCTIONS),
+        lines={line: tuple(each) for line, each in times.items()},
+        notes=("Whatever uses AWS loads boto3 and makes a client; both are started by turns.",),
+    )
 
 
 def _python(code: str) -> Callable[[], None]:
