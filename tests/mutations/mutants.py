@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import ast
 import copy
+import gc
 import inspect
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
@@ -44,6 +46,9 @@ _OTHER_OPERATOR: dict[type[ast.operator], type[ast.operator]] = {
     ast.BitOr: ast.BitAnd,
 }
 _OTHER_FUNCTION = {"min": "max", "max": "min", "any": "all", "all": "any"}
+_PASSING = {"<genexpr>", "<listcomp>", "<setcomp>", "<dictcomp>"}
+"""Functions that Python makes where they are called, and forgets."""
+
 _LONGEST = 90
 
 
@@ -70,7 +75,17 @@ class Mutant:
     def enter(self, module: ModuleType) -> None:
         """Put the change into this process, for good."""
         code = _code_of(compile(self.tree, str(module.__file__), "exec"), self.function.split("."))
-        _function(module, self.function).__code__ = code
+        function = _function(module, self.function)
+        was, function.__code__ = function.__code__, code
+        inner = dict(_inner(was, code))
+        if inner:
+            # Functions that it made while the module was loaded (a table of checks) change too.
+            gc.unfreeze()
+            for made in gc.get_objects():
+                if isinstance(made, FunctionType) and id(made.__code__) in inner:
+                    # One that names less of what is around it than before stays as it is.
+                    with suppress(ValueError):
+                        made.__code__ = inner[id(made.__code__)]
 
 
 def of(root: Path, path: str) -> Iterator[Mutant]:
@@ -270,6 +285,18 @@ def _code_of(code: CodeType, names: list[str]) -> CodeType:
             each for each in code.co_consts if isinstance(each, CodeType) and each.co_name == name
         )
     return code
+
+
+def _inner(was: CodeType, code: CodeType) -> Iterator[tuple[int, CodeType]]:
+    """Yield what becomes of each function within another, by the identity of its code."""
+    before, after = (
+        [each for each in found.co_consts if isinstance(each, CodeType)] for found in (was, code)
+    )
+    if [each.co_name for each in before] == [each.co_name for each in after]:
+        for one, other in zip(before, after, strict=True):
+            if one.co_name not in _PASSING:
+                yield id(one), other
+            yield from _inner(one, other)
 
 
 def _function(module: ModuleType, name: str) -> FunctionType:

@@ -59,7 +59,8 @@ TESTS = (
         "tests/unit/test_freezes.py",
     ),
     *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests/unit").glob("test_policy*.py")),
-    *("tests/unit/test_lifecycle.py", "tests/unit/test_slots.py"),
+    "tests/unit/test_lifecycle.py",
+    *("tests/unit/test_slots.py", "tests/unit/test_slots_order.py"),
 )
 """Where quick tests of the core are."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -120,6 +121,28 @@ def test_what_is_known_to_change_nothing_is_still_there_to_be_changed() -> None:
     made = {each.name for module in modules for each in mutants.of(ROOT, module)}
     assert not known.keys() - made
     assert all(because.strip() for because in known.values())
+
+
+def test_a_change_of_what_makes_functions_is_one_of_those_that_it_has_made(tmp_path: Path) -> None:
+    text = """
+def make(limit):
+    def check(size):
+        return size < limit
+    return check
+
+CHECK = make(3)
+"""
+    (tmp_path / "checks.py").write_text(text)
+    spec = importlib.util.spec_from_file_location("checks", tmp_path / "checks.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert not module.CHECK(3)
+    names = {each.change: each for each in mutants.of(tmp_path, "checks.py")}
+    names["size < limit -> size <= limit"].enter(module)
+    assert module.CHECK(3)
+    assert module.make(4)(4)
 
 
 def _touched(name: str) -> list[Path]:
