@@ -42,9 +42,14 @@ class Wake:
     """How often it was put back because the record could not be reached."""
 
 
-def wake_up(item: Due) -> Wake | None:
-    """Return what is to be queued for something that is due, or will be; None for what is not."""
+def wake_up(item: Due, *, proves: datetime | None = None) -> Wake | None:
+    """Return what is to be queued for something that is due, or will be; None for what is not.
+
+    ``proves`` is now, where a request whose end has begun waits for nothing but the proof: that is
+    not handed out before it is due, so nobody waits for it who could end somebody else's access.
+    """
     if item.kind == "mark":
         return None
-    behind = BEHIND if item.kind == "slot" else timedelta(0)
+    may_wait = item.kind == "slot" or (proves is not None and item.wake_at > proves)
+    behind = BEHIND if may_wait else timedelta(0)
     return Wake(kind=item.kind, id=item.id, at=item.wake_at, behind=behind)

@@ -47,8 +47,9 @@ class Advancing:
 
         Nothing else happens here: whatever a stream's records are in front of waits for them.
         """
-        wakes = [wake for record in records for wake in stream.wakes(record)]
-        self.queue.put(wakes, utc_now())
+        now = utc_now()
+        wakes = [wake for record in records for wake in stream.wakes(record, now)]
+        self.queue.put(wakes, now)
 
     def take(self, records: Sequence[Mapping[str, Any]], context: Context) -> dict[str, object]:
         """Wake what a batch of messages names; say which of them to hand out again."""

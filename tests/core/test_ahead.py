@@ -82,6 +82,16 @@ def test_a_place_comes_a_little_behind_whoever_is_to_drive_it() -> None:
     assert mark is None
 
 
+def test_what_only_waits_for_the_proof_is_not_handed_out_early_but_an_end_is_at_once() -> None:
+    later = Due(kind="request", id="x", wake_at=START + SECOND)
+    waits = wake_up(later, proves=START)
+    assert waits is not None
+    assert waits.behind == BEHIND
+    at_once = wake_up(later, proves=START + SECOND)
+    assert at_once is not None
+    assert not at_once.behind
+
+
 def test_a_queue_that_is_down_keeps_no_other_from_being_filled() -> None:
     aws, gcp = Kept(is_down=True), Kept()
     pairs = (("aws", a_wake("a")), ("gcp", a_wake("g")))

@@ -20,7 +20,7 @@ from jitcloud.ahead import PERIOD, Handed, look_ahead
 from jitcloud.config import Deployment
 from jitcloud.due import Due, Wake, wake_up
 from jitcloud.fleet.advancing import wake_one
-from jitcloud.model import Request
+from jitcloud.model import Request, State
 from jitcloud.ports import Change, Store
 from jitcloud.queues.sqs import LONGEST
 from jitcloud.stores.memory import MemoryStore
@@ -79,21 +79,18 @@ class Streaming:
     def commit(self, change: Change) -> None:
         self._store.commit(change)
         if self.is_running:
-            self._queue.put(list(_wakes(change)), self._time(), LAG)
+            self._queue.put(list(_wakes(change, self._time())), self._time(), LAG)
 
 
-def _wakes(change: Change) -> Iterator[Wake]:
-    moved = (
-        Due(kind="request", id=move.request.id, wake_at=move.wake_at)
-        for move in change.moves
-        if move.wake_at is not None
-    )
-    driven = (
-        Due(kind="slot", id=slot.key, wake_at=slot.wake_at)
-        for slot in change.slots
-        if slot.wake_at is not None
-    )
-    yield from (wake for wake in map(wake_up, (*moved, *driven)) if wake is not None)
+def _wakes(change: Change, now: datetime) -> Iterator[Wake]:
+    for move in change.moves:
+        if move.wake_at is not None:
+            due = Due(kind="request", id=move.request.id, wake_at=move.wake_at)
+            is_ending = move.request.state is State.ENDING
+            yield cast("Wake", wake_up(due, proves=now if is_ending else None))
+    for slot in change.slots:
+        if slot.wake_at is not None:
+            yield cast("Wake", wake_up(Due(kind="slot", id=slot.key, wake_at=slot.wake_at)))
     if change.control is not None and change.control.controls.endings:
         yield Wake(kind="brakes", id="brakes", at=change.control.controls.updated_at)
 

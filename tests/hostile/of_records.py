@@ -173,7 +173,7 @@ def _read_all(item: Any) -> object:
             is_fit_to_show(str(exc))
     due.read(_item(item))
     sign_ins._read(_item(item))  # noqa: SLF001 - what a row of it is read by
-    found += stream.wakes({"dynamodb": {"NewImage": item}})
+    found += stream.wakes({"dynamodb": {"NewImage": item}}, NOW)
     return found
 
 

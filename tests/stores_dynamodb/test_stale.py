@@ -155,13 +155,13 @@ def test_the_stream_says_what_to_wake_and_when(
     store.commit(ended(the_request(asked(1))))
     records = _stream(ministack, table)
     assert len(records) > 6
-    wakes = [wake for record in records for wake in stream.wakes(record)]
+    wakes = [wake for record in records for wake in stream.wakes(record, NOW)]
     assert wakes == [
         Wake(kind="request", id=request_id(1), at=LATER),
         Wake(kind="slot", id=slot_key(1), at=NOW, behind=BEHIND),
         Wake(kind="request", id=request_id(1), at=NOW),
     ]
-    of_aws = [wake for record in records for wake in stream.wakes(record, "aws")]
+    of_aws = [wake for record in records for wake in stream.wakes(record, NOW, "aws")]
     assert {wake.kind for wake in of_aws} == {"request"}
 
 
@@ -170,12 +170,12 @@ def test_the_stream_says_that_everything_is_to_end(
 ) -> None:
     first = controlled(None, a_stop())
     store.commit(Change(control=first))
-    assert [w for record in _stream(ministack, table) for w in stream.wakes(record)] == []
+    assert [w for record in _stream(ministack, table) for w in stream.wakes(record, NOW)] == []
     brake = Brake(scope=Scope(reach=Reach.EVERYTHING), by=ALICE, at=NOW, reason="Drill")
     second = controlled(first.controls)
     second = replace(second, controls=replace(second.controls, endings=(brake,)))
     store.commit(Change(control=second))
-    wakes = [w for record in _stream(ministack, table) for w in stream.wakes(record)]
+    wakes = [w for record in _stream(ministack, table) for w in stream.wakes(record, NOW)]
     assert wakes == [Wake(kind="brakes", id="brakes", at=second.controls.updated_at)]
 
 
@@ -194,7 +194,7 @@ def test_a_record_that_is_none_of_ours_wakes_nothing() -> None:
         {"dynamodb": {"NewImage": {"pk": {"S": keys.CONTROLS}, "ending": {"N": []}}}},
         {"eventName": "REMOVE", "dynamodb": {"Keys": {"pk": {"S": "request#1"}}}},
     ]
-    assert [wake for record in records for wake in stream.wakes(record)] == []
+    assert [wake for record in records for wake in stream.wakes(record, NOW)] == []
 
 
 def _stream(ministack: Ministack, table: str) -> list[Any]:

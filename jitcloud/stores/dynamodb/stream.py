@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from jitcloud.due import Wake, wake_up
 from jitcloud.stores.dynamodb import due, keys
 
 
-def wakes(record: Mapping[str, Any], cloud: str | None = None) -> Iterator[Wake]:
+def wakes(record: Mapping[str, Any], now: datetime, cloud: str | None = None) -> Iterator[Wake]:
     """Yield the wake-ups that one change of the table has set; of one cloud only, if it is named.
 
     ``record`` is one of ``Records`` in what Lambda hands over, with the new image. Whatever is no
@@ -23,8 +24,11 @@ def wakes(record: Mapping[str, Any], cloud: str | None = None) -> Iterator[Wake]
         return
     item = {name: dict(value) for name, value in image.items()}
     found = due.read(item)
-    if found is not None and cloud in {None, found[0]} and (wake := wake_up(found[1])) is not None:
-        yield wake
+    if found is not None and cloud in {None, found[0]}:
+        state = str(item.get("in_state", {}).get("S", ""))
+        wake = wake_up(found[1], proves=now if state.startswith("ending#") else None)
+        if wake is not None:
+            yield wake
     if item.get("pk") == keys.text(keys.CONTROLS) and "ending" in item:
         try:
             at = keys.to_instant(item["ending"])
