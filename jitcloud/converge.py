@@ -20,6 +20,7 @@ from jitcloud.errors import (
     CloudError,
     CloudRefused,
     Conflict,
+    JitError,
     Misconfigured,
     OutcomeUnknown,
     Throttled,
@@ -88,12 +89,17 @@ class Converger:
     def claimed(self, slot: Slot, now: datetime) -> Slot | None:
         """The slot as it is to be committed by whoever then drives it; see ``drive``.
 
-        None while another drives it, while it is not its turn, and where nothing reaches it.
+        None while another drives it, while it is not its turn, and where nothing reaches it. Nor
+        where that cannot be told: what is to be committed waits for none of it.
         """
         kind = self.kinds.get(slot.kind)
-        if kind is None or slots.is_claimed(slot, now) or self._turn(kind, slot, now) > now:
+        if kind is None or slots.is_claimed(slot, now):
             return None
-        return _claimed(kind, slot, now)
+        try:
+            is_its_turn = self._turn(kind, slot, now) <= now
+        except JitError:
+            return None
+        return _claimed(kind, slot, now) if is_its_turn else None
 
     def drive(self, before: Slot, claimed: Slot) -> Slot:
         """Go on with a slot that we have claimed, as it was before that and as it was committed.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from multiprocessing.synchronize import Barrier
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from jitcloud import slots
-from jitcloud.errors import Conflict
+from jitcloud.errors import Conflict, Tampered
 from jitcloud.model import RequestId, State
 from jitcloud.ports import Change
 from jitcloud.stores.sqlite import SqliteStore
@@ -138,3 +139,21 @@ def test_an_end_takes_no_place_that_another_drives(tmp_path: Path) -> None:
     world.time.forward(seconds=15)
     assert world.advance.wake(request.id).state is State.ENDED
     assert not world.cloud.who_can("reader")
+
+
+def test_an_end_is_recorded_though_it_cannot_be_told_whether_it_is_the_places_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What holds for the deployment is asked for where somebody else has the place, too."""
+    world = World(tmp_path)
+    first = world.ask(minutes=10)
+    world.ask(minutes=20)
+    world.time.forward(minutes=10)
+
+    def spoilt() -> None:
+        raise Tampered("The row cannot be read.")
+
+    monkeypatch.setattr(world.store, "controls", spoilt)
+    with suppress(Tampered):
+        world.advance.wake(first.id)
+    assert world.now(first).state in {State.ENDING, State.ENDED}

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 
@@ -52,8 +53,12 @@ def fleet_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet
 def is_at_rest(fleet: Fleet) -> None:
     """Wait until nobody is in any more, and all that was asked for is over."""
     for person in fleet.people:
-        fleet.until(lambda person=person: fleet.can(person) == DENIED, f"{person} is out")  # type: ignore[misc]
-        fleet.until(lambda person=person: _all_is_over(fleet, person), f"{person} waits no more")  # type: ignore[misc]
+        fleet.until(partial(_is_out, fleet, person), f"{person} is out")
+        fleet.until(partial(_all_is_over, fleet, person), f"{person} waits no more")
+
+
+def _is_out(fleet: Fleet, person: str) -> bool:
+    return fleet.can(person) == DENIED
 
 
 def _all_is_over(fleet: Fleet, person: str) -> bool:
