@@ -7,16 +7,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from jitcloud import slots, verdicts
 from jitcloud.codec import canonical
 from jitcloud.errors import JitError, Tampered
-from jitcloud.model import Area, Entitlement, Request, Slot, SlotKey, State
+from jitcloud.model import (
+    SKEW,
+    Area,
+    Entitlement,
+    Place,
+    Request,
+    Restored,
+    Slot,
+    SlotKey,
+    State,
+)
 from jitcloud.ports import Journal, Mechanisms, SlotKinds, Store
 
 PAGE = 200
 """How many requests, or slots, are looked at in one read."""
+
+UNDER_WAY = timedelta(minutes=20)
+"""After this nothing comes any more of what a cloud was told that does it in its own time.
+
+None says so; those we know take seconds, and minutes on a bad day.
+"""
 
 Trouble = tuple[str, str]
 """What could not be looked at, and why."""
@@ -30,11 +46,13 @@ class Scope:
     kinds: SlotKinds
     mechanisms: Mechanisms
     now: datetime
+    is_held: bool = False
+    """Whether the record was restored, and nothing is activated before this has finished."""
     areas: dict[str, Area] = field(default_factory=dict)
     expected: dict[str, set[SlotKey]] = field(default_factory=dict)
     """By area: slots that are held, and were seen filled."""
     noted: dict[SlotKey, datetime] = field(default_factory=dict)
-    """What the journal knows to be ours, and when that was filled last."""
+    """What the journal knows to be ours, and who has seen it empty since when knows better."""
     troubles: list[Trouble] = field(default_factory=list)
     _asked: set[str] = field(default_factory=set)
     _unreached: set[str] = field(default_factory=set)
@@ -136,11 +154,32 @@ class Scope:
 
     def _of_journal(self, journal: Journal | None, settled: frozenset[str]) -> None:
         def read() -> None:
+            restored_at = self._restored_at()
             for place, noted_at in () if journal is None else journal.places():
-                self.noted[place.key] = noted_at
+                self.noted[place.key] = self._landed(place, noted_at, restored_at)
                 self._place(slots.at(place), settled)
 
         self._isolated("journal", read)
+
+    def _restored_at(self) -> datetime | None:
+        """When the record was restored last, as far as it knows."""
+        lines = self.store.control_events()
+        return max((x.event.at for x in lines if isinstance(x.event.what, Restored)), default=None)
+
+    def _landed(self, place: Place, noted_at: datetime, restored_at: datetime | None) -> datetime:
+        """When what the journal was told of has landed, where the record may have forgotten it.
+
+        A place that was seen empty before may be filled after that, and by nobody else.
+        """
+        kind = self.kinds.get(place.kind)
+        if kind is None or restored_at is None:
+            return noted_at
+        lands_by = noted_at + (UNDER_WAY if hasattr(kind, "follow") else kind.timeout) + SKEW
+        if not noted_at - SKEW <= restored_at <= lands_by:
+            return noted_at
+        if self.is_held and self.now < lands_by:
+            self.troubles.append((place.key, _on_its_way(lands_by)))
+        return lands_by
 
     # ── What they come to ────────────────────────────────────────────────────────────────────
 
@@ -179,6 +218,13 @@ class Scope:
             self.troubles.append((what, str(exc)))
         except Exception as exc:  # noqa: BLE001 - one broken entry must not hide the others
             self.troubles.append((what, defect(exc)))
+
+
+def _on_its_way(lands_by: datetime) -> str:
+    return (
+        "It was about to be filled shortly before the record was restored, and may be filled yet;"
+        f" compare again after {lands_by:%Y-%m-%d %H:%M:%S} UTC."
+    )
 
 
 def unreached(name: str) -> str:

@@ -173,10 +173,14 @@ class Converger:
         """
         if not kind.grants or not slots.wish(slot, now):
             return now
-        known = self.store.controls()
-        if known is None or known.restored_at is None:
+        if not self._is_restored():
             return now
         return min(now + HELD, slots.next_change(slot, now) or now + HELD)
+
+    def _is_restored(self) -> bool:
+        """Whether the record is an older one, and was not yet compared with the clouds."""
+        known = self.store.controls()
+        return known is not None and known.restored_at is not None
 
     # ── What the cloud was told before ───────────────────────────────────────────────────────
 
@@ -345,6 +349,9 @@ class Converger:
         """Write down that what we had filled is proven empty, where we have noted it."""
         proven = drive.slot.standing is False and after.standing is None
         if not proven or self.journal is None or drive.kind.hold(after) is not Hold.SHARED:
+            return
+        if self._is_restored():
+            # It may have been noted again, and be filled yet, by what the record has forgotten.
             return
         # Not written, it stays noted: then reconcile takes it for ours, if the record is lost.
         with suppress(Unavailable):

@@ -78,9 +78,11 @@ class Reconciler:
         now = self.clock()
         store, terms = self.ledger.store, self._terms()
         known = store.controls()
+        restored_at = None if known is None else known.restored_at
         progress = Progress.read(store, is_kept=not self.is_dry)
-        begun = progress.unfinished(terms, now, None if known is None else known.restored_at)
-        scope = Scope(store, self.kinds, self.mechanisms, now)
+        begun = progress.unfinished(terms, now, restored_at)
+        is_held = restored_at is not None
+        scope = Scope(store, self.kinds, self.mechanisms, now, is_held=is_held)
         scope.gather(self.catalog, self.former, self.journal)
         comparing = Comparing(
             self.ledger,

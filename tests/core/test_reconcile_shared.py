@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from jitcloud.errors import Unavailable
 from jitcloud.journals.file import FileJournal
-from jitcloud.model import Area, Entitlement, Evidence, Hold, Listing, Place, Slot, State
+from jitcloud.model import (
+    SKEW,
+    Area,
+    Entitlement,
+    Evidence,
+    Hold,
+    Listing,
+    Place,
+    Slot,
+    State,
+)
 from jitcloud.ports import Journal, SlotKinds
 from jitcloud.providers.memory import KIND, MemoryAssignments, MemoryCloud, MemoryMechanism
 from jitcloud.rounds import Tally
 from jitcloud.stores.memory import MemoryStore
 from jitcloud.verdicts import Verdict
 from tests.reconciling import key, reconcile, verdicts
-from tests.world import Time, World
+from tests.slow_cloud import SlowAssignments
+from tests.world import Time, World, caller
 
 
 @pytest.fixture
@@ -228,3 +239,113 @@ def told(folder: Path, first: str, second: str, *, like: World | None = None) ->
         mechanisms={KIND: Told()},
         catalog_text=text,
     )
+
+
+# ── What a restored record has forgotten, and is on its way ──────────────────────────────────
+
+
+def restored(world: World) -> World:
+    """The same cloud and journal, and a record of a moment ago: a give-back and a grant less."""
+    first = world.ask("ana", minutes=5)
+    backup = world.store.slot(key("ana"))
+    assert backup is not None
+    world.time.forward(minutes=4, seconds=50)
+    world.give_back(first)
+    world.time.forward(seconds=5)
+    world.ask("ana", minutes=30)
+    world.cloud.unassign_by_hand("ana", "reader")  # as if the grant were on its way still
+    older = a_world(world.folder, like=world)
+    assert isinstance(older.store, MemoryStore)
+    older.store._slots[backup.key] = backup  # noqa: SLF001 - as a restore puts it there
+    older.broker.restored(caller("ben"), older.time(), "The disk broke")
+    return older
+
+
+def lands(world: World) -> None:
+    world.cloud.assign_by_hand("ana", "reader")
+
+
+def test_a_comparison_does_not_count_while_what_was_forgotten_may_be_on_its_way(
+    shared: World,
+) -> None:
+    older = restored(shared)
+    found = reconcile(older, ends_leaked=True)
+    assert (found.is_over, found.is_finished) == (True, False)
+    ((place, why),) = found.troubles
+    assert place == key("ana")
+    lands_by = older.time() + timedelta(seconds=10) + SKEW
+    assert why.endswith(f"compare again after {lands_by:%Y-%m-%d %H:%M:%S} UTC.")
+    assert reconcile(older, left_out=[place]).is_finished, "somebody may answer for it"
+
+
+@pytest.mark.parametrize("is_told_first", [False, True])
+def test_what_lands_after_its_place_was_seen_empty_is_ours(
+    shared: World, *, is_told_first: bool
+) -> None:
+    older = restored(shared)
+    older.time.forward(seconds=6)
+    older.sweep()
+    slot = older.store.slot(key("ana"))
+    assert slot is not None
+    assert (slot.holders, slot.standing) == ((), None), "it ended, and was proven empty"
+    older.time.forward(seconds=1)
+    lands(older)
+    older.time.forward(seconds=10)
+    if is_told_first:
+        told = reconcile(older)
+        assert (verdicts(told), told.is_finished) == ({key("ana"): Verdict.LEAKED}, True)
+    assert verdicts(reconcile(older, ends_leaked=True)) == {key("ana"): Verdict.LEAKED}
+    older.sweep()
+    assert older.cloud.who_can("reader") == frozenset()
+
+
+def test_a_place_that_was_seen_empty_after_that_is_not_ours_any_more(shared: World) -> None:
+    older = restored(shared)
+    older.time.forward(seconds=16)
+    older.sweep()
+    lands(older)
+    assert verdicts(reconcile(older, ends_leaked=True)) == {key("ana"): Verdict.FOREIGN}
+
+
+@pytest.mark.parametrize("minutes", [-1, 1])
+def test_a_restore_at_another_time_makes_nothing_ours(tmp_path: Path, minutes: int) -> None:
+    """It is still noted: that it was proven empty could not be written down."""
+
+    class Full(FileJournal):
+        def cross_out(self, slot: Slot, now: datetime) -> None:  # noqa: ARG002 - it takes nothing
+            raise Unavailable("The disk is full.")
+
+    world = a_world(tmp_path, journal=Full(tmp_path / "journal"))
+    if minutes < 0:
+        world.broker.restored(caller("ben"), world.time(), "The disk broke")
+        assert reconcile(world).is_finished
+        world.time.forward(minutes=-minutes)
+    world.give_back(world.ask("ana"))
+    if minutes > 0:
+        world.time.forward(minutes=minutes)
+        world.broker.restored(caller("ben"), world.time(), "The disk broke")
+    world.cloud.assign_by_hand("ana", "reader")
+    assert verdicts(reconcile(world, ends_leaked=True)) == {key("ana"): Verdict.FOREIGN}
+
+
+def test_what_was_noted_long_before_a_restore_keeps_nobody_waiting(shared: World) -> None:
+    shared.ask("ana", minutes=60)
+    shared.time.forward(minutes=1)
+    older = a_world(shared.folder, like=shared)
+    older.broker.restored(caller("ben"), older.time(), "The disk broke")
+    assert reconcile(older).is_finished
+
+
+def test_a_cloud_that_takes_its_time_is_waited_for_that_much_longer(tmp_path: Path) -> None:
+    time = Time()
+    cloud = MemoryCloud(time)
+    kinds: SlotKinds = {KIND: SlowAssignments(cloud, shares=Hold.SHARED)}
+    world = World(
+        tmp_path, time=time, cloud_=cloud, kinds_=kinds, journal=FileJournal(tmp_path / "journal")
+    )
+    world.ask("ana")
+    world.broker.restored(caller("ben"), time(), "The disk broke")
+    time.forward(minutes=19)
+    assert not reconcile(world).is_finished
+    time.forward(minutes=1, seconds=5)
+    assert reconcile(world).is_finished

@@ -1,8 +1,6 @@
-"""What a seed has found, and is not mended yet: a restored record, and a create that it forgot."""
+"""What a seed has found: a restored record, and a create that it forgot."""
 
 from __future__ import annotations
-
-import pytest
 
 from tests.simulation.shrink import read_ranges, tried
 from tests.simulation.story import Masks
@@ -12,11 +10,6 @@ FAULTS = (
 )  # fmt: skip
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a create that is refused, since one is under way that the record does not know, is"
-    " taken for none: the place counts as empty, and is crossed out in the journal",
-)
 def test_a_create_that_a_restored_record_does_not_know_is_found_once_it_has_landed() -> None:
     """It lands after the comparison that a restore waits for, and the next takes it for foreign."""
     masks = Masks(
