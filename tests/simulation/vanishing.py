@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from jitcloud.errors import JitError
 from jitcloud.model import Request, State
+from tests.simulation import promises
 from tests.simulation.dice import Dice
 from tests.simulation.organisation import LEADS
 from tests.simulation.people import caller
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 OUTAGE, PATIENCE = timedelta(hours=30), timedelta(hours=26)
+AT_FIRST, SELDOM = timedelta(minutes=30), timedelta(hours=1)
 OFTEN = 0.16
 """In how many of the worlds whose clouds are compared it comes to that."""
 
@@ -37,16 +39,27 @@ def may_vanish(world: World, dice: Dice) -> None:
     )
     if not ending or not dice.chance(OFTEN):
         return
-    # Where the fewest are: each of them is tried every few minutes for all that time.
+    # Where the fewest are: each of them is tried again and again for all that time.
     stage = min(ending, key=lambda name: (ending[name], name))
     world.chaos.go_down(stage, world.clock.now + OUTAGE)
     world.chaos.calm()
-    world.watch(world.clock.now + PATIENCE, most=MOST)
+    down_at = world.clock.now
+    world.watch(down_at + AT_FIRST, most=MOST)
+    _seldom(world, down_at + PATIENCE)
     for request in _unended(world):
         if request.entitlement.mechanism == stage:
             _attest(world, request)
     world.tell(world.steps, f"{stage} is down for more than a day, and what is there is attested")
-    world.watch(world.clock.now + OUTAGE, most=MOST)
+    _seldom(world, down_at + OUTAGE)
+    world.watch(down_at + OUTAGE + PATIENCE, most=MOST)
+
+
+def _seldom(world: World, until: datetime) -> None:
+    """Let time pass with a sweep once an hour: the tries in between would all be the same."""
+    while world.clock.now < until:
+        world.clock.to(min(world.clock.now + SELDOM, until))
+        world.swept(world.processes[0])
+        promises.check(world)
 
 
 def _unended(world: World) -> list[Request]:
