@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import json
-import tempfile
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -38,7 +37,7 @@ from tests.dynamodb_tables import client_of
 from tests.factories import a_mark, a_slot, asked, request_id, the_events, the_request
 from tests.hostile import mangling
 from tests.hostile.anybody import Anybody, answering
-from tests.hostile.of_text import in_a_file
+from tests.hostile.of_text import folder, in_a_file
 from tests.hostile.parser import Parser, is_fit_to_show
 from tests.world import World, caller
 
@@ -50,7 +49,7 @@ _BELIEVED = "what a record says is the record's, and is judged where it is used"
 @cache
 def lived() -> World:
     """A world in which somebody was let in after a yes, and one's access has ended."""
-    world = World(Path(tempfile.mkdtemp(prefix="jitcloud-hostile-")))
+    world = World(folder("world"))
     for number, (what, minutes) in enumerate([("prod-write", 30), ("dev-read", 10)]):
         name = RequestId(f"{NAMED[:-1]}{number}")
         request = world.broker.request(
@@ -148,7 +147,7 @@ def _stored(table: str, column: str = "body") -> Callable[[str], object]:
 
 @cache
 def _sqlite() -> tuple[Path, SqliteStore]:
-    path = Path(tempfile.mkdtemp(prefix="jitcloud-hostile-")) / "jitcloud.db"
+    path = folder("sqlite") / "jitcloud.db"
     store = SqliteStore(path)
     store.commit(replace(asked(1), slots=(a_slot(1),)))
     store.put_mark(a_mark(1))

@@ -60,8 +60,8 @@ EXAMPLE = Path("tests/fixtures/example-policy")
 
 
 @cache
-def _folder() -> Path:
-    """A folder of this process alone, which is gone with it."""
+def folder(of: str) -> Path:  # noqa: ARG001 - by which it is remembered
+    """A folder of this process alone for one purpose, which is gone with the process."""
     found = Path(tempfile.mkdtemp(prefix="jitcloud-hostile-"))
     atexit.register(shutil.rmtree, found, ignore_errors=True)
     return found
@@ -71,7 +71,7 @@ def in_a_file(name: str, read: Callable[[Path], object]) -> Callable[[str | byte
     """Hand over what a file holds, which is read anew each time."""
 
     def handed(held: str | bytes) -> object:
-        path = _folder() / name
+        path = folder("files") / name
         path.parent.mkdir(exist_ok=True)
         content = held.encode(errors="surrogatepass") if isinstance(held, str) else held
         path.write_bytes(content)
@@ -312,7 +312,7 @@ class Saying(OperatorProgram):
 
     @classmethod
     def this(cls, said: bytes) -> Self:
-        made = cls(command=["people"], folder=_folder(), timeout=NOW - NOW, environment={})
+        made = cls(command=["people"], folder=folder("files"), timeout=NOW - NOW, environment={})
         object.__setattr__(made, "said", said)
         return made
 
