@@ -14,7 +14,11 @@ from datetime import UTC, datetime, timedelta
 from jitcloud.model import SKEW, Claim, Holder, Operation, Place, RequestId, Sight, Slot
 
 FIRST_RETRY = timedelta(seconds=1)
+SOON_RETRY = timedelta(minutes=1)
 LAST_RETRY = timedelta(minutes=5)
+MANY_RETRIES = 66
+"""How long is waited between tries: ever longer, up to a minute for about an hour, as outages take,
+and longer than that only for what then is refused for good."""
 
 FIRST_LOOK = timedelta(seconds=5)
 LAST_LOOK = timedelta(minutes=1)
@@ -256,8 +260,10 @@ def due_now(slot: Slot, now: datetime) -> datetime:
 
 
 def backoff(attempts: int) -> timedelta:
-    """How long to wait before the next try: doubling, five minutes at the most, for ever."""
-    return min(FIRST_RETRY * (1 << min(attempts, 10)), LAST_RETRY)
+    """How long to wait before the next try: doubling, to a minute; five of them after an hour."""
+    if attempts >= MANY_RETRIES:
+        return LAST_RETRY
+    return min(FIRST_RETRY * (1 << min(attempts, 10)), SOON_RETRY)
 
 
 def _jitter(slot: Slot) -> float:

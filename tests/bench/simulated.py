@@ -153,7 +153,7 @@ def _after_an_outage(lives: int, say: Say) -> Figure:
         unit="s",
         limit=RETRY.total_seconds(),
         parts={f"{name} (s)": _part(waits, part) for name, part in PARTS} | {"lives": len(waits)},
-        notes=("What fails is tried again after 1 s, 2 s, 4 s, and so on up to 5 minutes.",),
+        notes=("What fails is tried again after 1 s, 2 s, 4 s, and so on up to a minute.",),
     )
 
 

@@ -297,7 +297,25 @@ def test_a_finished_place_is_woken_no_more(world: World) -> None:
 def test_backoff_grows_to_five_minutes_and_stays() -> None:
     waits = [slots.backoff(n) for n in range(1000)]
     assert waits[:4] == [timedelta(seconds=s) for s in (1, 2, 4, 8)]
-    assert max(waits) == waits[-1] == timedelta(minutes=5)
+    assert waits == sorted(waits)
+    assert waits[-1] == timedelta(minutes=5)
+
+
+def test_once_a_cloud_is_back_access_ends_within_a_minute(world: World) -> None:
+    request = world.ask(minutes=30)
+    world.cloud.faults.extend([Fault.REFUSED] * 10_000)
+    world.time.forward(minutes=30)
+    down_until = world.time.now + timedelta(minutes=40)
+    while world.time.now < down_until:
+        world.sweep()
+        world.time.forward(seconds=5)
+    assert world.cloud.who_can("reader") == {"ana"}
+    world.cloud.faults.clear()
+    for _ in range(60):
+        world.sweep()
+        world.time.forward(seconds=1)
+    assert world.cloud.who_can("reader") == frozenset()
+    assert world.now(request).state is State.ENDED
 
 
 def test_joining_again_never_shortens() -> None:

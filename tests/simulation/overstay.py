@@ -26,8 +26,12 @@ from tests.simulation.stage import Access, Stage
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-RETRY = slots.LAST_RETRY + CLAIM_MARGIN + timedelta(minutes=1)
+_DEAD = CLAIM_MARGIN + timedelta(minutes=1)
+RETRY, LAST_RETRY = slots.SOON_RETRY + _DEAD, slots.LAST_RETRY + _DEAD
 """The longest wait until the next try: the backoff, and a claim whose owner has died."""
+
+LONG = timedelta(minutes=40)
+"""In trouble that lasts for less the first of these is the longest."""
 
 WAKES = 4
 """How many wake-ups an end takes in a cloud with a time of its own: a create that is under way
@@ -96,7 +100,8 @@ class Overstay:
         troubles = (world.chaos.trouble_at.get(of) for of in (stage.name, "store", "journal", ""))
         trouble = max((at for at in troubles if at is not None), default=ends)
         # What struck a moment before the end may have left a claim, or a call on its way.
-        clear = trouble + RETRY + stage.lingers
+        retry = RETRY if trouble - ends < LONG else LAST_RETRY
+        clear = trouble + retry + stage.lingers
         ready = max(ends + SKEW, clear)
         first = bisect_left(self.sweeps, ready)
         if first == len(self.sweeps):

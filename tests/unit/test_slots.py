@@ -267,7 +267,7 @@ def test_a_claim_is_over_at_its_end_and_a_call_may_land_until_the_latest_of_them
 def test_what_goes_wrong_gives_the_right_back_and_is_tried_ever_more_seldom() -> None:
     waits = []
     slot = slots.claim(EMPTY, "driver", NOW)
-    for number in range(20):
+    for number in range(100):
         slot = slots.put_off(slot, "no", NOW)
         assert (slot.claim, slot.trouble, slot.attempts) == (None, "no", number + 1)
         assert slot.wake_at is not None
@@ -275,8 +275,10 @@ def test_what_goes_wrong_gives_the_right_back_and_is_tried_ever_more_seldom() ->
         assert full * 3 / 4 <= slot.wake_at - NOW <= full
         waits.append(full)
     assert waits[:5] == [SECOND, 2 * SECOND, 4 * SECOND, 8 * SECOND, 16 * SECOND]
-    assert waits[8] == 256 * SECOND
-    assert set(waits[9:]) == {timedelta(minutes=5)}
+    assert waits[5] == 32 * SECOND
+    assert set(waits[6:66]) == {timedelta(minutes=1)}
+    assert set(waits[66:]) == {timedelta(minutes=5)}
+    assert timedelta(minutes=45) < sum(waits[:66], timedelta(0)) * 3 / 4
 
 
 def test_what_was_refused_together_is_not_tried_again_together() -> None:
