@@ -287,11 +287,12 @@ class Advance:
         # it is one after any claim: request and place are due when that ends.
         happenings, grant = lifecycle.end(request, cause, reason), request.places.grant
         changed = {slot.key: slot for slot in ending.changes(self.ledger, request, now)}
-        left = None if grant is None else changed[grant.key]
-        claimed = None if left is None else self.converger.claimed(left, now)
-        if left is None or claimed is None:
+        left, drives = None if grant is None else changed[grant.key], False
+        if left is not None:
+            changed[left.key], drives = self.converger.claimed(left, now)
+        if left is None or not drives:
             return self.ledger.record(request, happenings, now=now, changed=tuple(changed.values()))
-        changed |= {claimed.key: claimed}
+        claimed = changed[left.key]
         ended = self.ledger.record(
             request,
             happenings,

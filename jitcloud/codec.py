@@ -12,7 +12,19 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from jitcloud import model
 from jitcloud.errors import Invalid, Tampered
-from jitcloud.model import Controls, Event, Happening, Mark, Request, Signature, Slot
+from jitcloud.finite import is_finite
+from jitcloud.model import (
+    Activating,
+    Asked,
+    Controls,
+    Event,
+    Happening,
+    Mark,
+    Places,
+    Request,
+    Signature,
+    Slot,
+)
 from jitcloud.text import printable
 
 T = TypeVar("T")
@@ -80,11 +92,34 @@ def _reads_alike(value: object) -> bool:
 
 def _decode(adapter: TypeAdapter[T], text: str, what: str) -> T:
     try:
-        return adapter.validate_json(text)
+        found = adapter.validate_json(text)
     except ValidationError as exc:
         where = ".".join(printable(str(part)[:64]) for part in exc.errors()[0]["loc"])
         message = f"A stored {what} cannot be read (at {where or 'its beginning'})."
         raise Tampered(message) from exc
+    if not all(map(is_finite, _tables(found))):
+        message = f"A stored {what} cannot be read: a number in it is none."
+        raise Tampered(message)
+    return found
+
+
+def _tables(found: object) -> tuple[object, ...]:
+    """What of a noun may hold numbers of any kind: tables that only an adapter understands."""
+    match found:
+        case Slot(where=where):
+            return (where,)
+        case Request(ask=ask, places=places):
+            return (ask.entitlement.target, *_wheres(places))
+        case _ReadEvent(what=Asked(ask=ask)):
+            return (ask.entitlement.target,)
+        case _ReadEvent(what=Activating(places=places)):
+            return _wheres(places)
+        case _:
+            return ()
+
+
+def _wheres(places: Places) -> tuple[object, ...]:
+    return tuple(place.where for place in (places.grant, places.denial) if place is not None)
 
 
 def encode_event(event: Event) -> str:

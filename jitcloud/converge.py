@@ -86,20 +86,23 @@ class Converger:
             return before
         return self.drive(before, claimed)
 
-    def claimed(self, slot: Slot, now: datetime) -> Slot | None:
-        """The slot as it is to be committed by whoever then drives it; see ``drive``.
+    def claimed(self, slot: Slot, now: datetime) -> tuple[Slot, bool]:
+        """The slot as it is to be committed, and whether whoever does so then goes on with it.
 
-        None while another drives it, while it is not its turn, and where nothing reaches it. Nor
-        where that cannot be told: what is to be committed waits for none of it.
+        With ``drive``, that is. Not while another drives it, nor where nothing reaches it; nor while
+        it is not its turn, and then it is put off until it is. Nor where its turn cannot be told:
+        what is to be committed waits for none of this.
         """
         kind = self.kinds.get(slot.kind)
         if kind is None or slots.is_claimed(slot, now):
-            return None
+            return slot, False
         try:
-            is_its_turn = self._turn(kind, slot, now) <= now
+            turn = self._turn(kind, slot, now)
         except JitError:
-            return None
-        return _claimed(kind, slot, now) if is_its_turn else None
+            return slot, False
+        if turn > now:
+            return replace(slot, wake_at=turn), False
+        return _claimed(kind, slot, now), True
 
     def drive(self, before: Slot, claimed: Slot) -> Slot:
         """Go on with a slot that we have claimed, as it was before that and as it was committed.

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from jitcloud.errors import Invalid, Unavailable
+from jitcloud.finite import is_finite
 from jitcloud.model import Presented
 
 LONGEST_TOKEN = 16 * 1024
@@ -109,6 +110,7 @@ def answer_of(table: object) -> Answer:
             not rest
             and 200 <= status <= 599  # noqa: PLR2004 - RFC 9110: what ends an exchange
             and all(isinstance(each, str) for pair in headers.items() for each in pair)
+            and is_finite(body)
         ):
             return Answer(status=status, body=body, headers=headers)
         case _:

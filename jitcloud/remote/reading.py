@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from jitcloud.errors import Misconfigured
+from jitcloud.finite import is_finite
 from jitcloud.model import (
     Cause,
     Cloud,
@@ -39,14 +40,20 @@ class Read(BaseModel):
 
 def read(model: type[R], table: Mapping[str, object], who: str) -> R:
     """Read an answer; ``who`` names the API. Raises ``Misconfigured``, and quotes no value."""
+    if not is_finite(table):
+        raise _unreadable(who, "a number that is none")
     try:
         return model.model_validate(table)
     except ValidationError as exc:
         where = ".".join(printable(str(part))[:64] for part in exc.errors()[0]["loc"])
-        raise Misconfigured(
-            f"{who} answered in a way that this jitcloud cannot read (at {where or 'its beginning'}"
-            "); bring this jitcloud up to date, and check the address if that does not help."
-        ) from None
+        raise _unreadable(who, where or "its beginning") from None
+
+
+def _unreadable(who: str, where: str) -> Misconfigured:
+    return Misconfigured(
+        f"{who} answered in a way that this jitcloud cannot read (at {where}); bring this jitcloud"
+        " up to date, and check the address if that does not help."
+    )
 
 
 def _instant(value: object) -> object:

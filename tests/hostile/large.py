@@ -50,8 +50,8 @@ def large(parser: Parser) -> Iterator[Any]:
 
 def main() -> None:
     """Hand over all of it; say on the way whose turn it is, for whoever finds this one killed."""
-    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    resource.setrlimit(resource.RLIMIT_AS, (_mapped() + MEMORY, resource.RLIM_INFINITY))
+    mapped, used = _mapped()
+    resource.setrlimit(resource.RLIMIT_AS, (mapped + MEMORY, resource.RLIM_INFINITY))
     assert used < MEMORY * 2
     for parser in PARSERS:
         if parser.handed_over:
@@ -64,9 +64,14 @@ def main() -> None:
             signal.setitimer(signal.ITIMER_PROF, 0)
 
 
-def _mapped() -> int:
+def _mapped() -> tuple[int, int]:
+    """How many bytes this process has, and how many of them in memory.
+
+    The most that it ever had would not do: a process begins with what its parent had.
+    """
     with open("/proc/self/statm", "rb") as statm:  # noqa: PTH123 - a file of the kernel's
-        return int(statm.read().split()[0]) * resource.getpagesize()
+        mapped, used, *_ = statm.read().split()
+    return int(mapped) * resource.getpagesize(), int(used) * resource.getpagesize()
 
 
 if __name__ == "__main__":

@@ -379,6 +379,7 @@ PARSERS = (
         valid=({"status": 200, "body": {"a": 1}, "headers": {"a": "b"}},),
         mangled=mangling.JSON_BYTES,
         raises=(Unavailable,),
+        found=((b'{"status": 200, "body": {"a": [1e999]}, "headers": {}}', "JSON has none such"),),
     ),
     Parser(
         name="a cursor of a list",
@@ -473,7 +474,12 @@ PARSERS = (
         REQUEST,
         {"id": NAME, "state": "ended"},
     ),
-    _answer("a request on its own page", lambda api: api.show(NAME), SHOWN),
+    _answer(
+        "a request on its own page",
+        lambda api: api.show(NAME),
+        SHOWN,
+        found=((b'{"a": [[NaN]]}', "JSON has no such number"),),
+    ),
     _answer(
         "a page of requests", lambda api: api.list(5, None), {"requests": [REQUEST], "next": None}
     ),

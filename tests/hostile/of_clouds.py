@@ -143,6 +143,10 @@ PARSERS = (
                 b'{"AccountAssignmentCreationStatus": {"CreatedDate": "soon"}}',
                 "an instant that is none: botocore raises ValueError",
             ),
+            (
+                b'{"AccountAssignmentCreationStatus": {"CreatedDate": 1%s}}' % (b"0" * 40),
+                "an instant beyond all calendars: botocore raises RuntimeError",
+            ),
         ),
         most=64 * 1024,
     ),

@@ -242,9 +242,9 @@ _NO_IDENTITY = (
     sdk.InvalidConfigError,
     sdk.ConfigParseError,
 )
-# What botocore's readers of JSON and XML raise over an answer that is neither: it may come of
-# whatever stands between here and AWS.
-_UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+# What botocore's readers of JSON and XML raise over an answer that is neither, or over an instant
+# beyond all calendars: it may come of whatever stands between here and AWS.
+_UNREADABLE = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 
 
 @contextmanager

@@ -216,7 +216,7 @@ _MOST_SAID = 300
 
 
 # What botocore's readers of JSON raise over an answer that is none, as a proxy's may be.
-_UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+_UNREADABLE = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 
 
 @contextmanager
