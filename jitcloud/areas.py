@@ -5,7 +5,7 @@ The catalog of today is not enough: what was taken out of it may have left someb
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -23,7 +23,7 @@ from jitcloud.model import (
     SlotKey,
     State,
 )
-from jitcloud.ports import Journal, Mechanisms, SlotKinds, Store
+from jitcloud.ports import Journal, Mechanisms, SlotKind, SlotKinds, Store
 
 PAGE = 200
 """How many requests, or slots, are looked at in one read."""
@@ -53,6 +53,8 @@ class Scope:
     """By area: slots that are held, and were seen filled."""
     noted: dict[SlotKey, datetime] = field(default_factory=dict)
     """What the journal knows to be ours, and who has seen it empty since when knows better."""
+    noted_in: dict[str, dict[SlotKey, Place]] = field(default_factory=dict)
+    """The same by area: what is on none of its pages is looked at by itself."""
     troubles: list[Trouble] = field(default_factory=list)
     _asked: set[str] = field(default_factory=set)
     _unreached: set[str] = field(default_factory=set)
@@ -153,30 +155,25 @@ class Scope:
             names = self.store.ids(PAGE, names[-1])
 
     def _of_journal(self, journal: Journal | None, settled: frozenset[str]) -> None:
+        restored: list[datetime] = []
+        # What cannot be told of restores is a trouble, and hides nothing that the journal has.
+        self._isolated("controls", lambda: restored.extend(restorations(self.store)))
+
         def read() -> None:
-            restored_at = self._restored_at()
             for place, noted_at in () if journal is None else journal.places():
-                self.noted[place.key] = self._landed(place, noted_at, restored_at)
-                self._place(slots.at(place), settled)
+                self.noted[place.key] = self._landed(place, noted_at, restored)
+                area = self._place(slots.at(place), settled)
+                if area is not None:
+                    self.noted_in.setdefault(area.key, {})[place.key] = place
 
         self._isolated("journal", read)
 
-    def _restored_at(self) -> datetime | None:
-        """When the record was restored last, as far as it knows."""
-        lines = self.store.control_events()
-        return max((x.event.at for x in lines if isinstance(x.event.what, Restored)), default=None)
-
-    def _landed(self, place: Place, noted_at: datetime, restored_at: datetime | None) -> datetime:
-        """When what the journal was told of has landed, where the record may have forgotten it.
-
-        A place that was seen empty before may be filled after that, and by nobody else.
-        """
+    def _landed(self, place: Place, noted_at: datetime, restored: Collection[datetime]) -> datetime:
+        """When what the journal was told of has landed, where the record may have forgotten it."""
         kind = self.kinds.get(place.kind)
-        if kind is None or restored_at is None:
+        if kind is None:
             return noted_at
-        lands_by = noted_at + (UNDER_WAY if hasattr(kind, "follow") else kind.timeout) + SKEW
-        if not noted_at - SKEW <= restored_at <= lands_by:
-            return noted_at
+        lands_by = landed(kind, noted_at, restored)
         if self.is_held and self.now < lands_by:
             self.troubles.append((place.key, _on_its_way(lands_by)))
         return lands_by
@@ -218,6 +215,25 @@ class Scope:
             self.troubles.append((what, str(exc)))
         except Exception as exc:  # noqa: BLE001 - one broken entry must not hide the others
             self.troubles.append((what, defect(exc)))
+
+
+def restorations(store: Store) -> tuple[datetime, ...]:
+    """Return each time at which the record was restored, as far as it knows. Raises ``Tampered``.
+
+    All count, and not the last alone: each has forgotten what was on its way then.
+    """
+    lines = store.control_events()
+    return tuple(line.event.at for line in lines if isinstance(line.event.what, Restored))
+
+
+def landed(kind: SlotKind, noted_at: datetime, restored: Collection[datetime]) -> datetime:
+    """When what the journal was told of has landed, where a restored record may not know of it.
+
+    A place that was seen empty before may be filled after that, and by nobody else.
+    """
+    lands_by = noted_at + (UNDER_WAY if hasattr(kind, "follow") else kind.timeout) + SKEW
+    is_forgotten = any(noted_at - SKEW <= at <= lands_by for at in restored)
+    return lands_by if is_forgotten else noted_at
 
 
 def _on_its_way(lands_by: datetime) -> str:

@@ -108,6 +108,7 @@ class Comparing:
         if self.round.sought is None:
             self._pages(kind, area)
         self._seek(kind, area)
+        self._forget(kind, area)
 
     def _pages(self, kind: SlotKind, area: Area) -> None:
         """Read all pages of an area, and judge what is on each."""
@@ -155,6 +156,7 @@ class Comparing:
         self.scope.expected.get(area.key, set()).discard(place.key)
         hold = kind.hold(slots.at(place))
         noted_at = self.scope.noted.get(place.key)
+        self.scope.noted_in.get(area.key, {}).pop(place.key, None)
         verdict = verdicts.of_filled(slot, hold, noted_at, kind.settle, now)
         if verdict in {Verdict.IN_ORDER, Verdict.IN_MOTION}:
             return None
@@ -179,6 +181,19 @@ class Comparing:
                 self._tell(Finding(verdict=Verdict.MISSING, place=key))
                 self.round = self.round.plus(_counted(Verdict.MISSING))
             if number % KEPT == 0:
+                self._keep()
+
+    def _forget(self, kind: SlotKind, area: Area) -> None:
+        """See of what was noted, and is on no page, that it is empty: it is ours no longer.
+
+        Else whoever is given it by hand, however much later, would be taken for what we had filled.
+        """
+        if not self.ends_leaked:
+            return
+        for key, place in sorted(self.scope.noted_in.get(area.key, {}).items()):
+            with self._isolated(key):
+                leaks.forget(self.ledger, kind, place, self.scope.noted[key], self.clock())
+            if self.clock() >= self.give_up:
                 self._keep()
 
     def _is_missing(self, kind: SlotKind, key: SlotKey) -> bool:

@@ -14,7 +14,7 @@ from typing import cast
 
 from ulid import ULID
 
-from jitcloud import slots
+from jitcloud import areas, slots, verdicts
 from jitcloud.drive import Drive
 from jitcloud.errors import (
     CloudError,
@@ -23,6 +23,7 @@ from jitcloud.errors import (
     JitError,
     Misconfigured,
     OutcomeUnknown,
+    Tampered,
     Throttled,
     Unavailable,
 )
@@ -89,9 +90,9 @@ class Converger:
     def claimed(self, slot: Slot, now: datetime) -> tuple[Slot, bool]:
         """The slot as it is to be committed, and whether whoever does so then goes on with it.
 
-        With ``drive``, that is. Not while another drives it, nor where nothing reaches it; nor while
-        it is not its turn, and then it is put off until it is. Nor where its turn cannot be told:
-        what is to be committed waits for none of this.
+        With ``drive``, that is. Not while another drives it, nor where nothing reaches it; nor
+        while it is not its turn, and then it is put off until it is. Nor where its turn cannot be
+        told: what is to be committed waits for none of this.
         """
         kind = self.kinds.get(slot.kind)
         if kind is None or slots.is_claimed(slot, now):
@@ -132,9 +133,8 @@ class Converger:
             return self._commit(drive.slot, lambda s: drive.in_trouble(s, why, self.clock()))
         if waits:
             return self._commit(drive.slot, lambda s: slots.under_way(drive.known(s), self.clock()))
-        after = self._commit(drive.slot, lambda s: drive.saw(s, self.clock()))
-        self._cross_out(drive, after)
-        return after
+        self._cross_out(drive)
+        return self._commit(drive.slot, lambda s: drive.saw(s, self.clock()))
 
     # ── The right to tell the cloud ──────────────────────────────────────────────────────────
 
@@ -264,13 +264,26 @@ class Converger:
         return slots.fits(drive.slot, drive.seen, wanted)
 
     def _is_noted(self, drive: Drive) -> bool:
-        """Whether the journal knows a shared place to be ours, though the record does not."""
-        if self.journal is None or drive.kind.hold(drive.slot) is not Hold.SHARED:
+        """Whether the journal knows a shared place to be ours, though the record does not.
+
+        What it has is not all there is to know: it stays noted where an end could not be crossed
+        out, or was not to be, and since that was seen somebody else may have filled the place.
+        """
+        slot = drive.slot
+        if self.journal is None or drive.kind.hold(slot) is not Hold.SHARED:
             return False
         try:
-            return any(place.key == drive.slot.key for place, _ in self.journal.places())
+            noted = (at for place, at in self.journal.places() if place.key == slot.key)
+            noted_at = next(noted, None)
         except Unavailable as exc:
             raise CloudRefused(f"It cannot be told whose access is there: {exc}") from exc
+        if noted_at is None:
+            return False
+        try:
+            restored = areas.restorations(self.store)
+        except Tampered:
+            restored = ()  # no end waits for what holds for the deployment
+        return verdicts.is_ours(slot, areas.landed(drive.kind, noted_at, restored))
 
     # ── Telling ──────────────────────────────────────────────────────────────────────────────
 
@@ -326,13 +339,24 @@ class Converger:
     def _call(self, kind: SlotKind, slot: Slot, wanted: slots.Wish, now: datetime) -> str | None:
         if wanted.until is None:
             return kind.remove(slot)
-        if kind.grants and wanted.until - now <= kind.timeout:
-            raise CloudRefused("The deadline is too near: a grant might land after it.")
         why = "" if self.doubts is None or not kind.grants else self.doubts(slot, now)
         if why:
             raise CloudRefused(why)
         self._note(kind, slot, now)
+        if kind.grants:
+            self._still_in_time(kind, slot, wanted.until)
         return kind.put(slot, wanted.holders, wanted.until)
+
+    def _still_in_time(self, kind: SlotKind, slot: Slot, until: datetime) -> None:
+        """See that the call lands before the deadline, and while nobody else may tell the cloud.
+
+        By now: the record and the journal were asked before, and either may have hung.
+        """
+        now = self.clock()
+        if until - now <= kind.timeout:
+            raise CloudRefused("The deadline is too near: a grant might land after it.")
+        if slot.claim is None or now + kind.timeout > slot.claim.until:
+            raise CloudRefused("The record, or the journal, was too slow; it is tried again.")
 
     def _note(self, kind: SlotKind, slot: Slot, now: datetime) -> None:
         """Write down that we fill a place that nothing else would tell to be ours."""
@@ -348,9 +372,16 @@ class Converger:
         except Unavailable as exc:
             raise CloudRefused(f"It cannot be noted whose access this is: {exc}") from exc
 
-    def _cross_out(self, drive: Drive, after: Slot) -> None:
-        """Write down that what we had filled is proven empty, where we have noted it."""
+    def _cross_out(self, drive: Drive) -> None:
+        """Write down that what we had filled is proven empty, where we have noted it.
+
+        While the claim lasts: once it is given back, somebody else may note the place anew.
+        """
+        after = drive.saw(drive.slot, self.clock())
         proven = drive.slot.standing is False and after.standing is None
+        claim = drive.slot.claim
+        if claim is None or self.clock() + CLAIM_MARGIN > claim.until:
+            return
         if not proven or self.journal is None or drive.kind.hold(after) is not Hold.SHARED:
             return
         if self._is_restored():

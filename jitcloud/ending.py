@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from jitcloud import lifecycle, slots
+from jitcloud.errors import Tampered
 from jitcloud.ledger import Ledger
 from jitcloud.model import (
     BROKER,
@@ -73,7 +74,12 @@ def changes(
     until = _denied_until(request, left, now)
     if denial is not None and until is not None:
         held = Holder(request=request.id, until=until, detail=denial.detail)
-        changed.append(slots.join(ledger.slot_at(denial), held, now))
+        try:
+            changed.append(slots.join(ledger.slot_at(denial), held, now))
+        except Tampered:
+            # Whoever has a place loses it all the same, and is denied once that can be read.
+            if grant is None:
+                raise
     return changed
 
 

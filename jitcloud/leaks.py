@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
-from jitcloud import ending, lifecycle, verdicts
+from jitcloud import ending, lifecycle, slots, verdicts
 from jitcloud.errors import Conflict, Tampered
 from jitcloud.ledger import Ledger
-from jitcloud.model import Request, Slot
+from jitcloud.model import Hold, Place, Request, Slot
 from jitcloud.ports import Change, SlotKind
 from jitcloud.verdicts import Verdict
 
@@ -31,6 +32,23 @@ def end(ledger: Ledger, kind: SlotKind, stood: Slot, verdict: Verdict, now: date
     except Conflict:
         return False
     return True
+
+
+def forget(ledger: Ledger, kind: SlotKind, place: Place, noted_at: datetime, now: datetime) -> None:
+    """Commit that a shared place was seen empty that would be ours if it were filled.
+
+    From then on whoever fills it is somebody else. A crash before the commit leaves it to the next
+    reconcile. Raises ``CloudError`` where it cannot be looked at.
+    """
+    slot = ledger.slot_at(place)
+    hold, settled_at = kind.hold(slot), noted_at + slots.by_any_clock(kind.settle)
+    verdict = verdicts.of_filled(slot, hold, noted_at, kind.settle, now)
+    if hold is not Hold.SHARED or slot.standing is not None or verdict is not Verdict.LEAKED:
+        return
+    if now <= settled_at or (sight := kind.see(slot, now)).present:
+        return
+    with suppress(Conflict):
+        _write(ledger, replace(slot, seen=sight))
 
 
 def _begin(ledger: Ledger, leaked: Slot, seen_at: datetime, now: datetime) -> None:

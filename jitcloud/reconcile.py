@@ -76,9 +76,10 @@ class Reconciler:
         while another goes on with it, and ``Unavailable`` without the record.
         """
         now = self.clock()
-        store, terms = self.ledger.store, self._terms()
+        store = self.ledger.store
         known = store.controls()
         restored_at = None if known is None else known.restored_at
+        terms = self._terms(restored_at)
         progress = Progress.read(store, is_kept=not self.is_dry)
         begun = progress.unfinished(terms, now, restored_at)
         is_held = restored_at is not None
@@ -102,19 +103,24 @@ class Reconciler:
         ended = comparing.round
         is_finished = not ended.is_spoilt and not ended.troubled
         if is_finished and not self.is_dry:
-            self._record(ended)
+            self._record(ended, restored_at)
         progress.keep(None, self.clock())
         return _compared(comparing, is_over=True, is_finished=is_finished)
 
-    def _terms(self) -> str:
+    def _terms(self, restored_at: datetime | None) -> str:
         said = {
+            "restored": None if restored_at is None else restored_at.isoformat(),
             "ends": self.ends_leaked,
             "left_out": sorted(self.left_out),
             "former": [[each.mechanism, dict(each.target)] for each in self.former],
         }
         return hashlib.sha256(canonical(said).encode()).hexdigest()
 
-    def _record(self, ended: Round) -> None:
+    def _record(self, ended: Round, restored_at: datetime | None) -> None:
+        """Record it as done, unless the record was restored meanwhile.
+
+        Clocks are not asked which came first: whoever said so may have gone by another.
+        """
         what = Reconciled(
             begun_at=ended.begun_at,
             leaked=ended.done.leaked,
@@ -126,6 +132,8 @@ class Reconciler:
 
         def record() -> None:
             known, now = ledger.store.controls(), self.clock()
+            if known is not None and known.restored_at not in {None, restored_at}:
+                return
             if _is_news(known, what, now):
                 ledger.control(known, (what,), actor=BROKER, now=now)
 

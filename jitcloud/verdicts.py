@@ -39,11 +39,11 @@ def of_filled(
         return Verdict.IN_MOTION if is_in_motion(slot, settle, now) else Verdict.HELD
     if slot is not None and is_in_motion(slot, settle, now):
         return Verdict.IN_MOTION
-    is_ours = hold is not Hold.SHARED or _is_ours(slot, noted_at)
-    return Verdict.LEAKED if is_ours else Verdict.FOREIGN
+    belongs_to_us = hold is not Hold.SHARED or is_ours(slot, noted_at)
+    return Verdict.LEAKED if belongs_to_us else Verdict.FOREIGN
 
 
-def _is_ours(slot: Slot | None, noted_at: datetime | None) -> bool:
+def is_ours(slot: Slot | None, noted_at: datetime | None) -> bool:
     """Whether we have filled a place that nobody wants to be filled, and others fill as well."""
     if slot is None or slot.standing is None:
         emptied_at = None if slot is None else _emptied_at(slot)

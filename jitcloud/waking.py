@@ -6,6 +6,7 @@ A sweep wakes all that is due, one after the other; a fleet of functions one at 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from jitcloud import braking, lifecycle, overdue
@@ -15,6 +16,7 @@ from jitcloud.durations import format_duration
 from jitcloud.errors import Conflict, JitError
 from jitcloud.ledger import Ledger
 from jitcloud.model import Request, RequestId, SlotKey, State
+from jitcloud.ports import Change
 
 PUT_OFF = timedelta(seconds=30)
 """How long something that raised is left alone, so that it keeps nothing else waiting."""
@@ -81,19 +83,34 @@ def _wake(
 
 
 def put_off(advance: Advance, item: Due) -> None:
-    """Let others go first. A slot puts itself off; a request that raised is put off here."""
-    if item.kind != "request":
-        return
-    ledger = advance.ledger
+    """Let others go first: what raised and stays due would stand before them each time.
+
+    A place that a cloud refuses has put itself off by then.
+    """
+    ledger, now = advance.ledger, advance.converger.clock()
     try:
+        if item.kind == "slot":
+            _put_off_slot(ledger, SlotKey(item.id), now)
+        if item.kind != "request":
+            return
         request = ledger.load(RequestId(item.id))
         if not request.state.is_finished:
-            later = advance.converger.clock() + PUT_OFF
+            later = now + PUT_OFF
             if request.window is not None and request.state is not State.ENDING:
                 later = min(later, lifecycle.deadline(request))
             ledger.put_off(request, later)
     except JitError:
         return  # it stays due, which is the safe side
+
+
+def _put_off_slot(ledger: Ledger, key: SlotKey, now: datetime) -> None:
+    try:
+        slot = ledger.store.slot(key)
+    except Exception:  # noqa: BLE001 - what cannot be read may be what raised
+        return
+    if slot is not None and slot.wake_at is not None and slot.wake_at <= now:
+        later = replace(slot, wake_at=now + PUT_OFF, version=slot.version + 1)
+        ledger.store.commit(Change(slots=(later,)))
 
 
 def _aged(advance: Advance, item: Due) -> str:

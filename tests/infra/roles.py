@@ -89,6 +89,7 @@ RIGHTS: Mapping[str, set[Grant]] = {
     },
     "Reconcile": {
         *_table(MANY, PUT, UPDATE),
+        Grant(TRAILS, "Table.Arn", "controls"),  # when the record was restored
         _SEARCH,
         *_JOURNAL,
     },
