@@ -10,7 +10,7 @@ from functools import cache, lru_cache
 from typing import Any
 
 from botocore import xform_name
-from botocore.exceptions import ReadTimeoutError
+from botocore.exceptions import ConnectionClosedError
 
 from jitcloud.emulators.identity_center.description import exceptions, service_model
 from jitcloud.providers.aws.clients import CALL, Clients, SdkClient
@@ -100,7 +100,7 @@ class Wire:
         """What boto3 would raise."""
         del stage, account
         if trouble is Trouble.NO_ANSWER:
-            return ReadTimeoutError(endpoint_url=f"https://{service}.amazonaws.com")
+            return ConnectionClosedError(endpoint_url=f"https://{service}.amazonaws.com")
         return client_error(service, operation, failure(service, trouble))
 
     def exceptions(self, service: str) -> object:
