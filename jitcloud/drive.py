@@ -132,8 +132,10 @@ class Drive:
 def _at_rest(slot: Slot, seen: Sight, kind: SlotKind, now: datetime) -> Slot:
     """The slot that the cloud agrees with, and when that is to be looked at again."""
     # A denial or an absence is proven once the cloud has had time to act on it everywhere; a
-    # presence, as soon as no earlier call of ours (a slow removal) can undo it.
-    wait = timedelta(0) if kind.grants and slots.wish(slot, now) else kind.settle
+    # presence, as soon as no earlier call of ours (a slow removal) can undo it; the deadline that
+    # it has there, once no read can show the one before.
+    is_filled = kind.grants and slots.wish(slot, now) and seen.until is None
+    wait = timedelta(0) if is_filled else kind.settle
     if slot.landed_by is not None and not slots.is_settled(slot, wait):
         return replace(slot, wake_at=slot.landed_by + slots.by_any_clock(wait))
     if not seen.present:

@@ -289,7 +289,10 @@ def _place(read: Reads, kinds: SlotKinds, request: Request, now: datetime) -> Pr
         return None
     wanted = slots.wish(slot, now)
     if slot.standing or (
-        wanted and _goes_on(request, slot) and not slots.outlasts(slot.seen, wanted)
+        wanted
+        and _goes_on(request, slot)
+        and not slots.outlasts(slot.seen, wanted)
+        and slots.is_shown(slot, kind.settle)
     ):
         return Proof(evidence=Evidence.OTHERS_HOLD, seen_at=slot.seen.at, unmoved=(slot,))
     if not slots.is_gone(slot, kind.settle):

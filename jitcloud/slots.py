@@ -152,6 +152,17 @@ def outlasts(sight: Sight, wanted: Wish) -> bool:
     return sight.until is not None and wanted.until is not None and sight.until > wanted.until
 
 
+def is_shown(slot: Slot, settle: timedelta) -> bool:
+    """Whether what the last read has shown, beside what others want, is what the cloud holds.
+
+    An older read may show the deadline before, or nothing yet: so a place that lasts no longer
+    than whoever stays wants it, while it lasts as long as was wanted by somebody who has left.
+    Where the cloud holds no deadline, a presence shows all there is.
+    """
+    seen = slot.seen
+    return (seen is not None and seen.present and seen.until is None) or is_settled(slot, settle)
+
+
 def is_settled(slot: Slot, settle: timedelta) -> bool:
     """Whether the last read was taken after no earlier call of ours could still land.
 

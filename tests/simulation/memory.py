@@ -108,6 +108,7 @@ class MemoryStage:
     ends_within: ClassVar[timedelta] = timedelta(0)
     lingers: ClassVar[timedelta] = timedelta(0)
     roles: ClassVar[tuple[str, ...]] = ()
+    lets_in: ClassVar[Mapping[EntitlementId, PersonId]] = {}
     outlives: ClassVar[timedelta | None] = None
 
     def __init__(self, setting: Setting) -> None:

@@ -26,7 +26,7 @@ from jitcloud.model import (
     Sealed,
     State,
 )
-from tests.simulation.record import Account, access_of
+from tests.simulation.record import Account
 from tests.simulation.stage import LONGEST, Access, Stage
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def _check_held(world: World, all_have: Mapping[str, frozenset[Access]], now: da
         request = account.requests[name]
         if request.places.grant is None:
             continue
-        mechanism, each = request.entitlement.mechanism, access_of(request)
+        mechanism, each = request.entitlement.mechanism, account.access_of(request)
         window = request.window
         over = window is not None and window.deadline <= now + world.skew
         if over or each in all_have[mechanism] or each in world.stale:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -25,8 +25,10 @@ from jitcloud.model import (
     Decided,
     Denied,
     Ending,
+    EntitlementId,
     GlassBroken,
     Happening,
+    PersonId,
     Reopened,
     Request,
     RequestId,
@@ -74,16 +76,12 @@ def _refuses(what: Happening) -> bool:
     )
 
 
-def access_of(request: Request) -> Access:
-    """What a request is about."""
-    ask = request.ask
-    return Access(ask.person, ask.entitlement.id, ask.part)
-
-
 @dataclass
 class Account:
     """What was committed, as whoever reads along has it."""
 
+    lets_in: Mapping[EntitlementId, PersonId] = field(default_factory=dict)
+    """What the stages of this world say of their entitlements: see ``Stage.lets_in``."""
     requests: dict[RequestId, Request] = field(default_factory=dict)
     controls: Controls | None = None
     at_work: dict[Access, set[RequestId]] = field(default_factory=lambda: defaultdict(set))
@@ -105,6 +103,12 @@ class Account:
     def is_whole(self) -> bool:
         """Whether the record knows all, as far as it was compared with the clouds."""
         return self.controls is None or self.controls.restored_at is None
+
+    def access_of(self, request: Request) -> Access:
+        """What a request is about."""
+        ask = request.ask
+        thing = ask.entitlement.id
+        return Access(self.lets_in.get(thing, ask.person), thing, ask.part)
 
     def read(self, change: Change, judged: Callable[[Request, Sealed], Iterable[str]]) -> None:
         """Take in one commit."""
@@ -194,9 +198,9 @@ class Account:
             self.by_state[before.state].pop(name, None)
         self.by_state[after.state][name] = None
         if after.state in AT_WORK:
-            self.at_work[access_of(after)].add(name)
+            self.at_work[self.access_of(after)].add(name)
         elif before is not None and before.state in AT_WORK:
-            self.at_work[access_of(after)].discard(name)
+            self.at_work[self.access_of(after)].discard(name)
         if isinstance(what, Ending):
             self.ended_from[name] = line.event.at
         elif isinstance(what, Reopened):

@@ -34,6 +34,7 @@ class Access(NamedTuple):
     """That somebody can do what an entitlement gives (in one part of it, where it has parts)."""
 
     person: PersonId
+    """Or a role or a group, of what it has itself: see ``Stage.lets_in``."""
     entitlement: EntitlementId
     part: str = ""
 
@@ -150,7 +151,15 @@ class Stage(Protocol):
     name: ClassVar[str]
     """What it is called in stories and counts: that of its mechanism, as a rule."""
     catalog: ClassVar[str]
-    """Its catalog, as TOML: one to three ``[[entitlement]]`` tables; ids are nobody else's."""
+    """Its catalog, as TOML: one to five ``[[entitlement]]`` tables; ids are nobody else's."""
+    lets_in: ClassVar[Mapping[EntitlementId, PersonId]]
+    """Of entitlements that have one place for all who ask: the role or the group that has what
+    they give, by a name that no person has.
+
+    It has that by any request of anybody's for it, and for as long as one of them is at work: so
+    ``Access`` names it wherever it would name whoever asked. Whoever may assume a role, or is in a
+    group, can do what it can, and it makes no difference which of them asked.
+    """
     calls: ClassVar[tuple[Call, ...]]
     """Every call that its mechanisms and kinds make. All that can go wrong with each must strike
     somewhere in a run of some size, else the run fails."""

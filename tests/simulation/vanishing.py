@@ -12,7 +12,6 @@ from tests.simulation import promises
 from tests.simulation.dice import Dice
 from tests.simulation.organisation import LEADS
 from tests.simulation.people import caller
-from tests.simulation.record import access_of
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -78,5 +77,5 @@ def _attest(world: World, request: Request) -> None:
             process.broker.attest(caller(lead), request.id, process.clock(), "the account is gone")
         except JitError:
             continue
-        world.lost.add(access_of(request))
+        world.lost.add(world.account.access_of(request))
         return

@@ -34,7 +34,7 @@ from tests.simulation.organisation import (
 )
 from tests.simulation.overstay import Overstay
 from tests.simulation.process import Around, Journal, Process
-from tests.simulation.record import Account, Record, access_of
+from tests.simulation.record import Account, Record
 from tests.simulation.registered import STAGES, STORES
 from tests.simulation.stage import PEOPLE, Access, Driver, Setting, Stage
 from tests.simulation.story import Line, Masks, Ran, told
@@ -77,6 +77,9 @@ class World:
         self.kept = dice.weighed(STORES)()
         self.stages = self._stages(dice, real=real)
         self.catalog = self._catalog()
+        self.account.lets_in = {
+            thing: whom for stage in self.stages.values() for thing, whom in stage.lets_in.items()
+        }
         self.things = tuple(sorted(self.catalog))
         self.free = tuple(n for n in self.things if self.catalog[n].environment == "dev")
         self.signer, self.verifier = (true_signer if dice.chance(0.1) else quick_signer)()
@@ -283,7 +286,7 @@ class World:
         self.lands_by = self.clock.now + longest + timedelta(minutes=1)
         self._reopen()
         self.account.start_from(self.store)
-        self.stale |= {access_of(each) for each in self.account.requests.values()}
+        self.stale |= {self.account.access_of(each) for each in self.account.requests.values()}
 
     def _reopen(self) -> None:
         for process in self.processes:

@@ -237,6 +237,22 @@ def test_an_absence_counts_once_the_last_call_has_landed_and_settled(
     assert not slots.is_gone(denied, SETTLE)
 
 
+def test_a_deadline_in_the_cloud_is_shown_once_no_read_can_be_of_the_past() -> None:
+    at, settled = NOW + SETTLE, NOW + SETTLE + SKEW
+    told = replace(EMPTY, landed_by=NOW)
+    for until in (NOW, NOW + 30 * SECOND):
+        assert not slots.is_shown(
+            replace(told, seen=seen(present=True, at=at, until=until)), SETTLE
+        )
+        assert slots.is_shown(
+            replace(told, seen=seen(present=True, at=settled, until=until)), SETTLE
+        )
+    assert not slots.is_shown(replace(told, seen=seen(present=False, at=at)), SETTLE)
+    assert slots.is_shown(replace(told, seen=seen(present=False, at=settled)), SETTLE)
+    assert slots.is_shown(replace(told, seen=seen(present=True, at=at)), SETTLE), "it holds none"
+    assert not slots.is_shown(told, SETTLE)
+
+
 def test_nothing_is_proven_without_a_read_or_while_a_create_runs() -> None:
     there = replace(EMPTY, seen=seen(present=False))
     put, remove = Operation(verb="put", begun_at=NOW), Operation(verb="remove", begun_at=NOW)

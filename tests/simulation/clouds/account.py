@@ -190,6 +190,12 @@ class Account:
             self.take(policy)
         self.turn(self.users[key], None)
 
+    def delete_role(self, name: str) -> None:
+        """Delete a role, with what IAM wants to be taken away before."""
+        for policy in self.inline_of("role", name).values():
+            self.take(policy)
+        self.turn(self.roles[name.lower()], None)
+
     def set_member(self, user: str, group: str, *, present: bool) -> None:
         groups = self.members.setdefault(user.lower(), {})
         self.turn(groups.setdefault(group.lower(), Past()), present or None)
@@ -265,6 +271,35 @@ class Account:
                 for past in self.inline_of("group", group).values():
                     if (text := past.as_of(as_of)) is not None:
                         yield text
+
+    def role_may_of(
+        self, name: str, actions: Iterable[str], resource: str, as_of: datetime
+    ) -> tuple[str, ...]:
+        """What of these whoever assumes a role now may do, by what was written at an instant.
+
+        Who may assume it, its trust policy says: nobody here changes that.
+        """
+        role = self.roles[name.lower()].as_of(as_of)
+        if role is None:
+            return ()
+        now = self.clock()
+        context: Context = {
+            "aws:currenttime": now,
+            "aws:principalaccount": self.id,
+            "aws:principalarn": role.arn,
+            "aws:tokenissuetime": now.replace(microsecond=0),
+            "aws:userid": f"{role.id}:anybody",
+        }
+        own = [
+            text
+            for past in self.inline_of("role", name).values()
+            if (text := past.as_of(as_of)) is not None
+        ]
+        may = (each for each in actions if _any_allows(own, each, resource, context))
+        if role.boundary is None:
+            return tuple(may)
+        bound = (self.written(role.boundary, as_of),)
+        return tuple(each for each in may if _any_allows(bound, each, resource, context))
 
     def session_may(self, session: Session, action: str, resource: str, as_of: datetime) -> bool:
         """Whether a session may do something now, by what was written at an instant.

@@ -27,6 +27,7 @@ class AwsStage:
 
     name: ClassVar[str]
     catalog: ClassVar[str]
+    lets_in: ClassVar[Mapping[EntitlementId, PersonId]] = {}
     calls: ClassVar[tuple[Call, ...]]
     own_faults: ClassVar[tuple[str, ...]] = (SHUT, "is stale")
     held_by_cloud: ClassVar[bool] = False

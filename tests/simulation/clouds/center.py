@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
 from jitcloud.emulators.identity_center import Behaviour, IdentityCenter, Session
+from jitcloud.emulators.identity_center.nouns import PrincipalType
 from jitcloud.model import EntitlementId, PersonId
 from jitcloud.ports import Mechanism, SlotKind
 from jitcloud.providers.aws.deny_document import DenyDocument
@@ -34,7 +35,11 @@ TEAMS = ("333344445555", "444455556666")
 
 SUSPENDED = "an account is suspended for a while"
 DELETED = "a user is deleted for a while"
+DISSOLVED = "a group is deleted for a while"
 ADMIN, WRITE, READ = "center-admin", "center-write", "center-read"
+OF_TEAM = TEAM_READ, TEAM_WRITE = "team-read", "team-write"
+TEAM = PersonId("the group team")
+MEMBERS = PEOPLE[:2]
 ANYTHING = "s3:GetObject", "arn:aws:s3:::any/thing"
 """Whoever is not denied everything may do this."""
 
@@ -45,10 +50,12 @@ class Made:
 
     unit: str
     sets: Mapping[str, str]
-    """By entitlement."""
+    """By entitlement; one of them a person and the group can have beside each other."""
     elsewhere: str
     """A permission set that the catalog does not know."""
     users: Mapping[str, PersonId]
+    team: str
+    """A group."""
 
 
 def furnish(center: IdentityCenter) -> Made:
@@ -56,13 +63,19 @@ def furnish(center: IdentityCenter) -> Made:
     for account in TEAMS:
         center.organization.add_account(account, account, parent=unit)
     boundary = {"CustomerManagedPolicyReference": {"Name": DOCUMENT}}
-    add = center.permission_sets.add
-    return Made(
+    add, store = center.permission_sets.add, center.store
+    admin, write, read = add("Admin", boundary=boundary), add("Write"), add("Read")
+    made = Made(
         unit=unit,
-        sets={ADMIN: add("Admin", boundary=boundary), WRITE: add("Write"), READ: add("Read")},
+        sets={ADMIN: admin, WRITE: write, READ: read, TEAM_READ: add("Team"), TEAM_WRITE: write},
         elsewhere=add("Elsewhere"),
-        users={center.store.add_user(name): PersonId(name) for name in PEOPLE},
+        users={store.add_user(name): PersonId(name) for name in PEOPLE},
+        team=store.add_group("team"),
     )
+    for user, name in made.users.items():
+        if name in MEMBERS:
+            store.add_member(made.team, user)
+    return made
 
 
 def _alike() -> tuple[IdentityCenter, Made]:
@@ -84,24 +97,35 @@ def _target(id_: str) -> str:
     target = f'{_COMMON}, permission_set_arn = "{_MADE.sets[id_]}"'
     if id_ == READ:
         return f'{target}, accounts_in = "{_MADE.unit}"'
+    if id_ in OF_TEAM:
+        target += f', account = "{PROD}", group_id = "{_MADE.team}"'
+        return target if id_ == TEAM_READ else f"{target}, exclusive = false"
     if id_ == WRITE:
         return f'{target}, account = "{PROD}", exclusive = false'
     return f'{target}, account = "{PROD}", deny_document = "{DOCUMENT}", deny_role = "{WAY_IN}"'
 
 
 class Assignments(AwsStage):
-    """Three permission sets: sessions of the first can be ended early; one is in two accounts."""
+    """Three permission sets of people: sessions of the first can be ended early; one is in two
+    accounts. Two of a group, one of which others give too: whoever is in it has them."""
 
     name = CENTER
     wire = Wire
-    own_faults = (*AwsStage.own_faults, *OF_CENTER, SUSPENDED, DELETED)
+    own_faults = (*AwsStage.own_faults, *OF_CENTER, SUSPENDED, DELETED, DISSOLVED)
     ends_within = timedelta(minutes=1)
     catalog: ClassVar[str] = "".join(
         entitlement(
-            CENTER, id_, "dev" if id_ == READ else "prod", id_.partition("-")[2], _target(id_)
+            CENTER,
+            id_,
+            "dev" if id_.endswith("-read") else "prod",
+            id_.partition("-")[2],
+            _target(id_),
         )
         for id_ in _MADE.sets
     )
+    lets_in: ClassVar[Mapping[EntitlementId, PersonId]] = {
+        EntitlementId(id_): TEAM for id_ in OF_TEAM
+    }
     calls = calls_of(
         CENTER,
         sso_admin=(
@@ -111,7 +135,7 @@ class Assignments(AwsStage):
             "ListAccountAssignments ListAccountAssignmentsForPrincipal DescribePermissionSet "
             "GetPermissionsBoundaryForPermissionSet"
         ),
-        identitystore="GetUserId DescribeUser",
+        identitystore="GetUserId DescribeUser DescribeGroup",
         organizations="DescribeAccount ListAccountsForParent",
         iam=(
             "GetPolicy GetPolicyVersion ListPolicyVersions CreatePolicyVersion "
@@ -135,8 +159,11 @@ class Assignments(AwsStage):
         self.center = self.aws.begin_center_here(behaviour)
         self.made = furnish(self.center)
         assert self.made == _MADE, "ids are not alike in all worlds"
-        self._user = {person: user for user, person in self.made.users.items()}
-        self._entitlement = {arn: EntitlementId(id_) for id_, arn in self.made.sets.items()}
+        self._whose = {**self.made.users, self.made.team: TEAM}
+        self._principal = {who: id_ for id_, who in self._whose.items()}
+        self._entitlement = {
+            (arn, _type(id_)): EntitlementId(id_) for id_, arn in self.made.sets.items()
+        }
         self._foreign: set[str] = set()
         self._known: tuple[object, frozenset[Access]] = (None, frozenset())
         self._complained: tuple[object, tuple[str, ...]] = (None, ())
@@ -154,13 +181,15 @@ class Assignments(AwsStage):
         return self.has()
 
     def has(self) -> frozenset[Access]:
-        held, there = self.center.holders(), tuple(self.center.store.users)
+        store = self.center.store
+        held, there = self.center.holders(), (*store.users, *store.groups)
         if self._known[0] != (held, there):
-            people, named = self.made.users, self._entitlement
+            whose, named = self._whose, self._entitlement
             found = frozenset(
-                Access(people[one.principal], named[one.permission_set], _part(one.account))
+                Access(whose[one.principal], named[what], _part(one.account))
                 for one in held
-                if one.permission_set in named and one.principal in there
+                if (what := (one.permission_set, one.principal_type)) in named
+                and one.principal in there
             )
             self._known = ((held, there), found)
         return self._known[1]
@@ -194,41 +223,43 @@ class Assignments(AwsStage):
             elsewhere = self.made.elsewhere
             left = {one.principal for one in held if one.permission_set == elsewhere}
             lost = sorted(self._foreign - left)
-            said = tuple(f"{self.made.users[user]} lost another permission set" for user in lost)
+            said = tuple(f"{self._whose[each]} lost another permission set" for each in lost)
             self._complained = (held, said)
         return self._complained[1]
 
     # ── What others do ───────────────────────────────────────────────────────────────────────
 
     def used(self, person: PersonId, entitlement: EntitlementId) -> str | None:
-        """Sign in: what comes of that outlives the assignment."""
+        """Sign in, of a group whoever is in it: what comes of that outlives the assignment."""
+        who = self.lets_in.get(entitlement, person)
         mine = sorted(
-            one for one in self.has() if (one.person, one.entitlement) == (person, entitlement)
+            one for one in self.has() if (one.person, one.entitlement) == (who, entitlement)
         )
-        if not mine:
+        store = self.center.store
+        may = sorted(store.people(_type(entitlement), self._principal[who]))
+        if not mine or not may:
             return None
-        one = self.chaos.dice.pick(mine)
+        one, user = self.chaos.dice.pick(mine), self.chaos.dice.pick(may)
         permission_set = self.made.sets[entitlement]
         account = one.part or PROD
-        user = self._user[person]
         session = self.center.sign_in(user, permission_set, account, through_portal=True)
         self._sessions.append((one, session))
-        return f"{person} signs in to {entitlement} in {account}"
+        return f"{self.made.users[user]} signs in to {entitlement} in {account}"
 
     def edited(self, dice: Dice, *, before: bool) -> str | None:
         person, name = dice.pick(PEOPLE), dice.pick(tuple(self.made.sets))
         account = dice.pick(TEAMS) if name == READ else PROD
-        user = self._user[PersonId(person)]
         if before:
-            self.center.assign_by_hand(user, self.made.elsewhere, PROD)
-            self._foreign.add(user)
-            if dice.chance(0.5) or (self.compared and name != WRITE):
-                return f"{person} has another permission set"
-            self.center.assign_by_hand(user, self.made.sets[name], account)
-            one = Access(PersonId(person), EntitlementId(name), _part(account))
-            self._standing |= {one}
-            return f"{person} has {name} in {account} from before"
-        act = dice.pick((self._take, self._take, self._delete, self._delete, self._suspend))
+            who, kind = self.lets_in.get(EntitlementId(name), PersonId(person)), _type(name)
+            principal = self._principal[who]
+            self.center.assign_by_hand(principal, self.made.elsewhere, PROD, kind)
+            self._foreign.add(principal)
+            if dice.chance(0.5) or (self.compared and name not in {WRITE, TEAM_WRITE}):
+                return f"{who} has another permission set"
+            self.center.assign_by_hand(principal, self.made.sets[name], account, kind)
+            self._standing |= {Access(who, EntitlementId(name), _part(account))}
+            return f"{who} has {name} in {account} from before"
+        act = dice.pick((*(self._take, self._delete, self._dissolve) * 2, self._suspend))
         return act(dice)
 
     def _take(self, dice: Dice) -> str | None:
@@ -237,8 +268,8 @@ class Assignments(AwsStage):
             return None
         one = dice.pick(ours)
         account = one.part or PROD
-        user = self._user[one.person]
-        self.center.unassign_by_hand(user, self.made.sets[one.entitlement], account)
+        principal, kind = self._principal[one.person], _type(one.entitlement)
+        self.center.unassign_by_hand(principal, self.made.sets[one.entitlement], account, kind)
         self._taken |= {one}
         return f"somebody takes {one.entitlement} in {account} from {one.person}"
 
@@ -247,13 +278,13 @@ class Assignments(AwsStage):
         users = self.center.store.users
         may = [
             person
-            for person, id_ in self._user.items()
+            for id_, person in self.made.users.items()
             if id_ in users and id_ not in self._foreign and not self.keeps(person)
         ]
         if not may:
             return None
         person = dice.pick(may)
-        id_ = self._user[person]
+        id_ = self._principal[person]
         user = users[id_]
         if not self.chaos.strikes(self.name, DELETED, 1):
             return None
@@ -262,6 +293,18 @@ class Assignments(AwsStage):
         away = timedelta(minutes=dice.number(1, 8))
         self.aws.later(self.clock() + away, lambda: users.setdefault(id_, user))
         return f"somebody deletes the user {person}, for {away}"
+
+    def _dissolve(self, dice: Dice) -> str | None:
+        """Delete the group, if others gave it nothing, and take that back later."""
+        groups, id_ = self.center.store.groups, self.made.team
+        if id_ not in groups or id_ in self._foreign or self.keeps(TEAM):
+            return None
+        if not self.chaos.strikes(self.name, DISSOLVED, 1):
+            return None
+        self.loses(TEAM)
+        group, away = groups.pop(id_), timedelta(minutes=dice.number(1, 8))
+        self.aws.later(self.clock() + away, lambda: groups.setdefault(id_, group))
+        return f"somebody deletes {TEAM}, for {away}"
 
     def _suspend(self, dice: Dice) -> str | None:
         account = dice.pick((PROD, *TEAMS))
@@ -272,6 +315,11 @@ class Assignments(AwsStage):
         organization.set_state(account, "SUSPENDED")
         self.aws.later(self.clock() + lasts, lambda: organization.set_state(account, "ACTIVE"))
         return f"somebody suspends {account}, for {lasts}"
+
+
+def _type(entitlement: str) -> PrincipalType:
+    """Whether a person's own user is assigned it, or the group."""
+    return "GROUP" if entitlement in OF_TEAM else "USER"
 
 
 def _part(account: str) -> str:

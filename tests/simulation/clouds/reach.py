@@ -23,12 +23,21 @@ Answer = Mapping[str, Any]
 
 SESSIONS, POLICY, GROUP = "aws.sts-session", "aws.iam-policy", "aws.iam-group"
 
-_GRANTS = frozenset({"AddUserToGroup", "AssumeRole", "CreateAccountAssignment", "PutUserPolicy"})
+_GRANTS = frozenset(
+    {
+        "AddUserToGroup",
+        "AssumeRole",
+        "CreateAccountAssignment",
+        "PutRolePolicy",
+        "PutUserPolicy",
+    }
+)
 _REMOVES = frozenset(
     {
         "CreatePolicyVersion",
         "DeleteAccountAssignment",
         "DeletePolicyVersion",
+        "DeleteRolePolicy",
         "DeleteUserPolicy",
         "RemoveUserFromGroup",
     }

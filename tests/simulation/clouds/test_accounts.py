@@ -102,6 +102,38 @@ def test_an_inline_policy_counts_until_it_says_so(account: Account, clock: Clock
     assert not can(account)
 
 
+@pytest.mark.parametrize(
+    ("change", "is_able"),
+    [
+        pytest.param(lambda a: None, True, id="as it is"),  # noqa: ARG005 - nothing is changed
+        pytest.param(lambda a: a.bind("worker", None), True, id="unbound"),
+        pytest.param(lambda a: a.bind("worker", a.arn("policy/none")), False, id="bound by none"),
+        pytest.param(
+            lambda a: a.put_inline("role", "worker", "jit", None), False, id="it may nothing"
+        ),
+        pytest.param(lambda a: a.delete_role("worker"), False, id="deleted"),
+    ],
+)
+def test_whoever_assumes_a_role_can_what_it_may(
+    account: Account, change: Any, *, is_able: bool
+) -> None:
+    dated = {"aws:CurrentTime": "2026-12-01T09:01:00Z"}
+    account.put_inline("role", "worker", "rights", None)
+    account.put_inline("role", "worker", "jit", allowing(*READ, DateLessThan=dated))
+    change(account)
+    asked = (READ[0], "s3:PutObject")
+    assert account.role_may_of("worker", asked, READ[1], START) == asked[:is_able]
+
+
+def test_a_policy_of_a_role_counts_until_it_says_so(account: Account, clock: Clock) -> None:
+    dated = {"aws:CurrentTime": "2026-12-01T09:01:00Z"}
+    account.put_inline("role", "worker", "rights", allowing(*READ, DateLessThan=dated))
+    clock.to(START + MINUTE - timedelta(microseconds=1))
+    assert account.role_may_of("worker", READ[:1], READ[1], clock.now) == READ[:1]
+    clock.to(START + MINUTE)
+    assert account.role_may_of("worker", READ[:1], READ[1], clock.now) == ()
+
+
 def test_what_was_is_remembered(account: Account, clock: Clock) -> None:
     account.set_member("ana", "team", present=True)
     clock.forward(MINUTE)
