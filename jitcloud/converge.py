@@ -333,7 +333,8 @@ class Converger:
             id=id_ or "",
             filled_before=filled_before,
         )
-        drive.operation = None if id_ is None else begun
+        # Of what was refused nothing has begun, and what is under way goes on.
+        drive.operation = stuck if drive.trouble else None if id_ is None else begun
         return id_ is not None
 
     def _call(self, kind: SlotKind, slot: Slot, wanted: slots.Wish, now: datetime) -> str | None:

@@ -261,8 +261,8 @@ class LeavesAlone(Converger):
     def converge(self, key: SlotKey, known: Slot | None = None) -> Slot | None:
         return known or self.store.slot(key)
 
-    def claimed(self, slot: Slot, now: datetime) -> Slot | None:  # noqa: ARG002 - the core's
-        return None
+    def claimed(self, slot: Slot, now: datetime) -> tuple[Slot, bool]:  # noqa: ARG002 - the core's
+        return slot, False
 
 
 # ── The tie ──────────────────────────────────────────────────────────────────────────────────
