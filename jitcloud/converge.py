@@ -378,19 +378,19 @@ class Converger:
 
         While the claim lasts: once it is given back, somebody else may note the place anew.
         """
-        after = drive.saw(drive.slot, self.clock())
-        proven = drive.slot.standing is False and after.standing is None
-        claim = drive.slot.claim
-        if claim is None or self.clock() + CLAIM_MARGIN > claim.until:
+        slot, journal, now = drive.slot, self.journal, self.clock()
+        is_shared = drive.kind.hold(slot) is Hold.SHARED
+        if journal is None or not is_shared or slot.standing is not False:
             return
-        if not proven or self.journal is None or drive.kind.hold(after) is not Hold.SHARED:
+        is_proven = drive.saw(slot, now).standing is None
+        if not is_proven or slot.claim is None or now + CLAIM_MARGIN > slot.claim.until:
             return
         if self._is_restored():
             # It may have been noted again, and be filled yet, by what the record has forgotten.
             return
         # Not written, it stays noted: then reconcile takes it for ours, if the record is lost.
         with suppress(Unavailable):
-            self.journal.cross_out(after, self.clock())
+            journal.cross_out(slot, now)
 
     def _mine(self, claimed: Slot) -> Slot:
         slot = self.store.slot(claimed.key)

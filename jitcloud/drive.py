@@ -62,10 +62,11 @@ class Drive:
             return False
         return self.shown_until is not None and seen.at < self.shown_until
 
-    def known(self, slot: Slot) -> Slot:
-        """The slot as it stands, with what has become known."""
+    def known(self, slot: Slot, seen: Sight | None = None) -> Slot:
+        """The slot as it stands, with what has become known, and perhaps what was seen."""
         return replace(
             slot,
+            seen=seen or slot.seen,
             landed_by=self.landed_by,
             operation=self.operation,
             filled_at=self.filled_at,
@@ -101,10 +102,10 @@ class Drive:
 
     def in_trouble(self, slot: Slot, why: str, now: datetime) -> Slot:
         """The claim given back after something went wrong, with what was seen before that."""
-        seen = slot.seen
-        if self.seen is not None and not (slots.wish(slot, now) and self.may_be_stale(self.seen)):
-            seen = self.seen
-        return slots.put_off(replace(self.known(slot), seen=seen), why, now)
+        seen = self.seen
+        if seen is not None and slots.wish(slot, now) and self.may_be_stale(seen):
+            seen = None
+        return slots.put_off(self.known(slot, seen), why, now)
 
     def saw(self, slot: Slot, now: datetime) -> Slot:
         """The claim given back, with what was seen and when to look again."""
