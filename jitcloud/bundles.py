@@ -78,7 +78,8 @@ def adopt(  # noqa: PLR0913 - the facts of the event
 
 def renewed(judge: Judge) -> Judge:
     """Return the judge with the text of this moment. Raises ``Misconfigured``."""
-    return judge if judge.renew is None else replace(judge, policy=judge.renew())
+    policy = judge.policy if judge.renew is None else judge.renew()
+    return judge if policy is judge.policy else replace(judge, policy=policy)
 
 
 def _number(ledger: Ledger, digest: Digest) -> int | None:

@@ -248,7 +248,7 @@ class Converger:
 
     def _look(self, drive: Drive) -> None:
         seen = drive.seen = drive.kind.see(drive.slot, self.clock())
-        if drive.kind.takes_standing and slots.with_standing(drive.slot, seen) != drive.slot:
+        if drive.kind.takes_standing and slots.with_standing(drive.slot, seen) is not drive.slot:
             ours = seen.present and drive.slot.standing is None and self._is_noted(drive)
             drive.slot = self._commit(
                 drive.slot,

@@ -191,9 +191,8 @@ def with_standing(slot: Slot, sight: Sight) -> Slot:
     there afterwards is ours. The other way round, a leftover of our own would be taken for
     standing access, and stay for ever.
     """
-    if slot.standing is None:
-        return replace(slot, standing=sight.present)
-    return replace(slot, standing=slot.standing and sight.present)
+    stands = sight.present and slot.standing is not False
+    return slot if stands is slot.standing else replace(slot, standing=stands)
 
 
 def is_gone(slot: Slot, settle: timedelta) -> bool:
@@ -299,4 +298,5 @@ def is_at_rest(slot: Slot, now: datetime) -> bool:
 
 def without_the_past(slot: Slot, now: datetime) -> Slot:
     """Drop holders whose time is over: the cloud was seen to agree that they are gone."""
-    return replace(slot, holders=tuple(h for h in slot.holders if h.until > now))
+    live = tuple(h for h in slot.holders if h.until > now)
+    return slot if live == slot.holders else replace(slot, holders=live)
