@@ -257,7 +257,7 @@ def _asked(world: _World) -> list[Request]:
     )
     names = first.ask.together or (first.id,)
     asked = [_loaded(world, name) for name in names]
-    world.meant = frozenset(access_of(each) for each in asked)
+    world.meant = frozenset(access_of(each, world.stage.lets_in) for each in asked)
     return asked
 
 

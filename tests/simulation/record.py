@@ -76,6 +76,13 @@ def _refuses(what: Happening) -> bool:
     )
 
 
+def access_of(request: Request, lets_in: Mapping[EntitlementId, PersonId]) -> Access:
+    """What a request is about; see ``Stage.lets_in``."""
+    ask = request.ask
+    thing = ask.entitlement.id
+    return Access(lets_in.get(thing, ask.person), thing, ask.part)
+
+
 @dataclass
 class Account:
     """What was committed, as whoever reads along has it."""
@@ -106,9 +113,7 @@ class Account:
 
     def access_of(self, request: Request) -> Access:
         """What a request is about."""
-        ask = request.ask
-        thing = ask.entitlement.id
-        return Access(self.lets_in.get(thing, ask.person), thing, ask.part)
+        return access_of(request, self.lets_in)
 
     def read(self, change: Change, judged: Callable[[Request, Sealed], Iterable[str]]) -> None:
         """Take in one commit."""
