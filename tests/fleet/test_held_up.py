@@ -552,7 +552,7 @@ def test_a_thief_of_a_mark_does_not_keep_reconcile_from_finding_what_has_leaked(
     }
     if any(fnmatchcase(name, pattern) for pattern in patterns):
         now = world.time()
-        terms = _reconciler(world)._terms()  # noqa: SLF001 - a thief reads it in the mark, or counts it out
+        terms = _reconciler(world)._terms(None)  # noqa: SLF001 - a thief reads it in the mark, or counts it out
         passed = rounds.Round(begun_at=now, terms=terms, passed="\U0010ffff")
         cursor = rounds._encoded(passed, now)  # noqa: SLF001 - as a thief would write it
         mark = Mark(channel=rounds.CHANNEL, request=CONTROLS, cursor=cursor, version=1)
