@@ -6,6 +6,7 @@ import importlib
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from jitcloud import JitError, Misconfigured, State
 from jitcloud.model import Evidence
 from jitcloud.ports import Change
 from jitcloud.stores.sqlite import SqliteStore
+from jitcloud.waking import PUT_OFF
 from tests import deployments
 from tests.factories import a_slot
 
@@ -64,6 +66,17 @@ def leave_something_that_nothing_here_can_reach(folder: Path) -> None:
     store.close()
 
 
+def half_a_minute_passes(folder: Path) -> None:
+    """For what is tried again then: it lets others go first."""
+    store = SqliteStore(folder / "jitcloud.db")
+    slot = store.slot(a_slot(1).key)
+    assert slot is not None
+    assert slot.wake_at is not None
+    assert datetime.now(UTC) < slot.wake_at <= datetime.now(UTC) + PUT_OFF
+    store.commit(Change(slots=(replace(slot, wake_at=LONG_AGO, version=slot.version + 1),)))
+    store.close()
+
+
 def test_what_is_over_ends_and_what_nobody_decided_lapses(folder: Path, handler: Handler) -> None:
     granted = asked_long_ago(folder, "dev-read")
     waiting = asked_long_ago(folder, "prod-read")
@@ -91,6 +104,7 @@ def test_trouble_is_raised_and_keeps_nothing_else_from_ending(
         handler({}, None)
 
     assert now(folder, granted).state is State.ENDED
+    half_a_minute_passes(folder)
     with pytest.raises(JitError, match=r"^1 of 1 are still due"):
         handler({}, None)
 
