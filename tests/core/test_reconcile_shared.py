@@ -265,6 +265,19 @@ def lands(world: World) -> None:
     world.cloud.assign_by_hand("ana", "reader")
 
 
+def landed_late(world: World) -> World:
+    """The same once the restored record has seen that place empty, and then the grant landed."""
+    older = restored(world)
+    older.time.forward(seconds=6)
+    older.sweep()
+    slot = older.store.slot(key("ana"))
+    assert slot is not None
+    assert (slot.holders, slot.standing) == ((), None), "it ended, and was proven empty"
+    older.time.forward(seconds=1)
+    lands(older)
+    return older
+
+
 def test_a_comparison_does_not_count_while_what_was_forgotten_may_be_on_its_way(
     shared: World,
 ) -> None:
@@ -282,14 +295,7 @@ def test_a_comparison_does_not_count_while_what_was_forgotten_may_be_on_its_way(
 def test_what_lands_after_its_place_was_seen_empty_is_ours(
     shared: World, *, is_told_first: bool
 ) -> None:
-    older = restored(shared)
-    older.time.forward(seconds=6)
-    older.sweep()
-    slot = older.store.slot(key("ana"))
-    assert slot is not None
-    assert (slot.holders, slot.standing) == ((), None), "it ended, and was proven empty"
-    older.time.forward(seconds=1)
-    lands(older)
+    older = landed_late(shared)
     older.time.forward(seconds=10)
     if is_told_first:
         told = reconcile(older)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from jitcloud.verdicts import Verdict
-from tests.core.test_reconcile_shared import a_world, lands, restored
+from tests.core.test_reconcile_shared import a_world, landed_late
 from tests.reconciling import key, reconcile, verdicts
 from tests.world import World, caller
 
@@ -18,14 +18,7 @@ def shared(tmp_path: Path) -> World:
 
 
 def test_what_lands_after_a_restore_is_ours_though_that_was_said_twice(shared: World) -> None:
-    older = restored(shared)
-    older.time.forward(seconds=6)
-    older.sweep()
-    slot = older.store.slot(key("ana"))
-    assert slot is not None
-    assert (slot.holders, slot.standing) == ((), None), "it ended, and was proven empty"
-    older.time.forward(seconds=1)
-    lands(older)
+    older = landed_late(shared)
     older.time.forward(seconds=20)
     older.broker.restored(caller("caro"), older.time(), "I hear that the disk broke")
     older.time.forward(minutes=1)
