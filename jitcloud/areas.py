@@ -7,32 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from jitcloud import slots, verdicts
+from jitcloud import restores, slots, verdicts
 from jitcloud.codec import canonical
 from jitcloud.errors import JitError, Tampered
-from jitcloud.model import (
-    SKEW,
-    Area,
-    Entitlement,
-    Place,
-    Request,
-    Restored,
-    Slot,
-    SlotKey,
-    State,
-)
-from jitcloud.ports import Journal, Mechanisms, SlotKind, SlotKinds, Store
+from jitcloud.model import Area, Entitlement, Place, Request, Slot, SlotKey, State
+from jitcloud.ports import Journal, Mechanisms, SlotKinds, Store
 
 PAGE = 200
 """How many requests, or slots, are looked at in one read."""
-
-UNDER_WAY = timedelta(minutes=20)
-"""After this nothing comes any more of what a cloud was told that does it in its own time.
-
-None says so; those we know take seconds, and minutes on a bad day.
-"""
 
 Trouble = tuple[str, str]
 """What could not be looked at, and why."""
@@ -157,7 +141,7 @@ class Scope:
     def _of_journal(self, journal: Journal | None, settled: frozenset[str]) -> None:
         restored: list[datetime] = []
         # What cannot be told of restores is a trouble, and hides nothing that the journal has.
-        self._isolated("controls", lambda: restored.extend(restorations(self.store)))
+        self._isolated("controls", lambda: restored.extend(restores.known(self.store)))
 
         def read() -> None:
             for place, noted_at in () if journal is None else journal.places():
@@ -173,7 +157,7 @@ class Scope:
         kind = self.kinds.get(place.kind)
         if kind is None:
             return noted_at
-        lands_by = landed(kind, noted_at, restored)
+        lands_by = restores.landed(kind, noted_at, restored)
         if self.is_held and self.now < lands_by:
             self.troubles.append((place.key, _on_its_way(lands_by)))
         return lands_by
@@ -215,25 +199,6 @@ class Scope:
             self.troubles.append((what, str(exc)))
         except Exception as exc:  # noqa: BLE001 - one broken entry must not hide the others
             self.troubles.append((what, defect(exc)))
-
-
-def restorations(store: Store) -> tuple[datetime, ...]:
-    """Return each time at which the record was restored, as far as it knows. Raises ``Tampered``.
-
-    All count, and not the last alone: each has forgotten what was on its way then.
-    """
-    lines = store.control_events()
-    return tuple(line.event.at for line in lines if isinstance(line.event.what, Restored))
-
-
-def landed(kind: SlotKind, noted_at: datetime, restored: Collection[datetime]) -> datetime:
-    """When what the journal was told of has landed, where a restored record may not know of it.
-
-    A place that was seen empty before may be filled after that, and by nobody else.
-    """
-    lands_by = noted_at + (UNDER_WAY if hasattr(kind, "follow") else kind.timeout) + SKEW
-    is_forgotten = any(noted_at - SKEW <= at <= lands_by for at in restored)
-    return lands_by if is_forgotten else noted_at
 
 
 def _on_its_way(lands_by: datetime) -> str:

@@ -14,7 +14,7 @@ from typing import cast
 
 from ulid import ULID
 
-from jitcloud import areas, slots, verdicts
+from jitcloud import restores, slots, verdicts
 from jitcloud.drive import Drive
 from jitcloud.errors import (
     CloudError,
@@ -280,10 +280,10 @@ class Converger:
         if noted_at is None:
             return False
         try:
-            restored = areas.restorations(self.store)
+            restored = restores.known(self.store)
         except Tampered:
             restored = ()  # no end waits for what holds for the deployment
-        return verdicts.is_ours(slot, areas.landed(drive.kind, noted_at, restored))
+        return verdicts.is_ours(slot, restores.landed(drive.kind, noted_at, restored))
 
     # ── Telling ──────────────────────────────────────────────────────────────────────────────
 

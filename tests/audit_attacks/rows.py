@@ -86,7 +86,7 @@ def row_of(line: Sealed) -> Row:
 def sealed(row: Row) -> Sealed:
     signature = codec.decode_signature(row.signature)
     event = codec.decode_event(row.text)
-    return Sealed(event=event, text=row.text, signature=signature, hash=row.hash)  # type: ignore[arg-type]
+    return Sealed(event=event, text=row.text, signature=signature, hash=row.hash)  # type: ignore[arg-type] # as forged
 
 
 def rewritten(trail: Sequence[Sealed]) -> list[Sealed]:

@@ -34,7 +34,7 @@ CONSTANTS: Mapping[str, str] = {
     "lifecycle.RECHECK": "how often it is asked whether whoever holds access is still there",
     "braking.LINGER": "for so long an end of everything goes on ending what was asked before it",
     "attesting.PATIENCE": "for so long an end is tried before somebody may answer for it",
-    "areas.UNDER_WAY": "how long after a restore what was being given in a shared place may land",
+    "restores.UNDER_WAY": "for so long, after a restore, what was being given may land",
     "attesting.REFUSED": "for so long the cloud must have shown nothing by then",
     "sts_session.SHORTEST_SESSION": "the shortest session that AWS makes",
     "identity_center_facts.LONGEST_SESSION": "what a permission set may let a session last",

@@ -218,7 +218,7 @@ def test_whoever_keeps_writing_a_mark_does_not_keep_an_end_from_being_written() 
     class Client:
         """DynamoDB while somebody else is always at the mark."""
 
-        def transact_write_items(self, *, TransactItems: Any, **_: Any) -> None:  # noqa: N803
+        def transact_write_items(self, *, TransactItems: Any, **_: Any) -> None:  # noqa: N803 - the SDK's
             marks = ["Update" in each for each in TransactItems]
             if any(marks):
                 codes = [{"Code": "TransactionConflict" if mark else "None"} for mark in marks]

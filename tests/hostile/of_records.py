@@ -54,7 +54,7 @@ def lived() -> World:
     for number, (what, minutes) in enumerate([("prod-write", 30), ("dev-read", 10)]):
         name = RequestId(f"{NAMED[:-1]}{number}")
         request = world.broker.request(
-            caller("ana"), what, duration=timedelta(minutes=minutes),  # type: ignore[arg-type]
+            caller("ana"), what, duration=timedelta(minutes=minutes),  # type: ignore[arg-type] # an id
             justification="testing", now=world.time(), id_=name,
         )  # fmt: skip
         world.advance.wake(request.id)

@@ -49,7 +49,7 @@ def test_the_costs_add_up(begins: str) -> None:
     sums = 0.0
     for row in rows:
         amount = float(re.sub(r"[^\d.]", "", row["how much" + _of(begins)].split()[0]))
-        price, unit = re.fullmatch(r"\$([\d.]+)(.*)", row["at"]).groups()  # type: ignore[union-attr]
+        price, unit = re.fullmatch(r"\$([\d.]+)(.*)", row["at"]).groups()  # type: ignore[union-attr] # it fits, or fails
         costs = amount * float(price) * UNITS[unit]
         assert _dollars(row["is"]) == pytest.approx(costs, abs=0.006), row["what"]
         sums += _dollars(row["is"])

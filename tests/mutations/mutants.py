@@ -174,7 +174,7 @@ def _edits_of(node: ast.AST) -> Iterator[Edit]:  # noqa: C901, PLR0912 - one arm
             for number in range(len(values)):
                 yield _without("values", number)
         case ast.UnaryOp(op=ast.Not()):
-            yield lambda found: found.operand  # type: ignore[attr-defined]
+            yield lambda found: found.operand  # type: ignore[attr-defined] # it has one
         case ast.BinOp(op=operator) if type(operator) in _OTHER_OPERATOR:
             yield _set(op=_OTHER_OPERATOR[type(operator)]())
         case ast.Constant(value=bool(value)):
